@@ -1,0 +1,1 @@
+"""What went wrong, where in the user's model, and what to do about it."""
