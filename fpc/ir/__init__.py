@@ -1,0 +1,1 @@
+"""The graph IR: typed values, operators, graphs, their text and their rules."""
