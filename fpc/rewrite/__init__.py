@@ -1,0 +1,1 @@
+"""Machinery for changing graphs: the rewriter, patterns, passes and pipelines."""
