@@ -1,0 +1,1 @@
+"""What every op means on float32 arrays."""

@@ -1,0 +1,1 @@
+"""What every quantised op means, bit for bit, under each numerics."""

@@ -1,0 +1,140 @@
+"""Quantised functions of two values.
+
+Sources: TensorFlow Lite `add.cc`, `sub.cc`, `mul.cc` and `reference/integer_ops/{add,mul}.h`;
+XNNPACK `microparams-init.c` and its `qs8-vadd`, `qs8-vmul` microkernels.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from fpc.interp.call import Array, Call
+from fpc.interp.integer.fixed_point import (
+    Integers,
+    bit_length,
+    multiply_with_two_roundings,
+    one_over_one_plus_x,
+    quantize_multiplier,
+    rounding_divide_by_pot,
+    saturating_rounding_doubling_high_mul,
+)
+from fpc.interp.integer.rescale import (
+    activation_range,
+    requantise_float32,
+    saturate,
+)
+from fpc.interp.numerics import Numerics
+from fpc.ir.dtype import DType
+from fpc.ir.ops import Add, Div, Maximum, Minimum, Mul, Sub
+
+_XNNPACK_MULTIPLIER_BITS = 20
+
+
+def add(call: Call[Add], a: Array, b: Array) -> Array:
+    """`Add`."""
+    return _signed_sum(call, a, b, 1)
+
+
+def sub(call: Call[Sub], a: Array, b: Array) -> Array:
+    """`Sub`."""
+    return _signed_sum(call, a, b, -1)
+
+
+def _signed_sum(call: Call[Add] | Call[Sub], a: Array, b: Array, sign: int) -> Array:
+    result = call.result
+    scaled = (
+        _xnnpack_sum(call, a, b, sign)
+        if call.numerics is Numerics.TFLITE_XNNPACK and result.dtype is not DType.I16
+        else _reference_sum(call, a, b, sign)
+    )
+    limits = activation_range(result, call.op.activation, call.numerics)
+    return saturate(scaled + result.quantisation.zero_point, result, limits)
+
+
+def _reference_sum(call: Call[Add] | Call[Sub], a: Array, b: Array, sign: int) -> Integers:
+    """a + sign * b in units of the result's scale.
+
+    Both are shifted left, scaled to twice the greater input scale, summed and scaled to the result.
+    """
+    qa, qb = call.operand(0).quantisation, call.operand(1).quantisation
+    left_shift = 15 if call.result.dtype is DType.I16 else 20
+    common = 2.0 * max(qa.scale, qb.scale)
+    ours = (a.astype(np.int64) - qa.zero_point) << left_shift
+    theirs = (b.astype(np.int64) - qb.zero_point) << left_shift
+    ours = multiply_with_two_roundings(ours, quantize_multiplier(qa.scale / common))
+    theirs = multiply_with_two_roundings(theirs, quantize_multiplier(qb.scale / common))
+    factor = common / (2.0**left_shift * call.result.quantisation.scale)
+    return multiply_with_two_roundings(ours + sign * theirs, quantize_multiplier(factor))
+
+
+def _xnnpack_sum(call: Call[Add] | Call[Sub], a: Array, b: Array, sign: int) -> Integers:
+    """a + sign * b in units of the result's scale: 21-bit multipliers, one shift, halves up."""
+    qa, qb = call.operand(0).quantisation, call.operand(1).quantisation
+    scale = np.float32(call.result.quantisation.scale)
+    ratio_a, ratio_b = np.float32(qa.scale) / scale, np.float32(qb.scale) / scale
+    exponent = math.frexp(float(max(ratio_a, ratio_b)))[1] - 1
+    shift = _XNNPACK_MULTIPLIER_BITS - exponent
+    factor_a = int(np.rint(math.ldexp(float(ratio_a), shift)))
+    factor_b = sign * int(np.rint(math.ldexp(float(ratio_b), shift)))
+    rounding = 1 << (shift - 1)
+    offset = rounding - factor_a * qa.zero_point - factor_b * qb.zero_point
+    total = a.astype(np.int64) * factor_a + b.astype(np.int64) * factor_b
+    return (total + offset) >> shift
+
+
+def mul(call: Call[Mul], a: Array, b: Array) -> Array:
+    """`Mul`; the product's scale is computed in float32."""
+    qa, qb = call.operand(0).quantisation, call.operand(1).quantisation
+    result = call.result
+    product = (a.astype(np.int64) - qa.zero_point) * (b.astype(np.int64) - qb.zero_point)
+    scale = np.float32(qa.scale) * np.float32(qb.scale) / np.float32(result.quantisation.scale)
+    limits = activation_range(result, call.op.activation, call.numerics)
+    if call.numerics is Numerics.TFLITE_XNNPACK and result.dtype is not DType.I16:
+        return requantise_float32(product, 0, scale, result, limits)
+    scaled = multiply_with_two_roundings(product, quantize_multiplier(float(scale)))
+    return saturate(scaled + result.quantisation.zero_point, result, limits)
+
+
+def div(call: Call[Div], a: Array, b: Array) -> Array:
+    """`Div`: a Newton-Raphson reciprocal in 31 bits (TensorFlow Lite `reference/div.h`).
+
+    Quotients so small that the last shift exceeds 31 come out wrong in the runtime, whose shifts
+    wrap at 32 bits, and so they do here: targets do better to divide in float. The runtime refuses
+    to divide by zero; here the divisor is then taken for 1.
+    """
+    qa, qb = call.operand(0).quantisation, call.operand(1).quantisation
+    result = call.result
+    scale = np.float32(qa.scale) / (np.float32(qb.scale) * np.float32(result.quantisation.scale))
+    multiplier = quantize_multiplier(float(scale))
+    dividend, divisor = a.astype(np.int64) - qa.zero_point, b.astype(np.int64) - qb.zero_point
+    dividend = np.where(divisor < 0, -dividend, dividend)
+    divisor = np.maximum(np.abs(divisor), 1)
+    normalising = 32 - bit_length(divisor)
+    reciprocal = one_over_one_plus_x((divisor << normalising) - (1 << 31))
+    headroom = np.where(
+        dividend >= 0, 31 - bit_length(dividend), 32 - bit_length(-2 * dividend - 1)
+    ).astype(np.int64)
+    quotient = saturating_rounding_doubling_high_mul(dividend << headroom, reciprocal)
+    high = saturating_rounding_doubling_high_mul(quotient, multiplier.significand)
+    shift = headroom + (31 - normalising) - multiplier.exponent
+    scaled = np.where(
+        shift <= 31,
+        rounding_divide_by_pot(high, np.clip(shift, 0, 31)),
+        (high >> np.clip(shift - 32, 0, 31)) + (high >= 0),
+    )
+    limits = activation_range(result, call.op.activation, call.numerics)
+    return saturate(scaled + result.quantisation.zero_point, result, limits)
+
+
+def maximum(call: Call[Maximum], a: Array, b: Array) -> Array:
+    """`Maximum`: operands and result share their quantisation."""
+    del call
+    return np.maximum(a, b)
+
+
+def minimum(call: Call[Minimum], a: Array, b: Array) -> Array:
+    """`Minimum`: operands and result share their quantisation."""
+    del call
+    return np.minimum(a, b)
