@@ -1,0 +1,1 @@
+"""What a target is, as data: hardware, runtime, number formats, where each operator runs."""
