@@ -1,0 +1,100 @@
+"""Bias correction: removing the mean error that quantisation leaves in every output channel.
+
+Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias Correction" (ICCV 2019),
+section 4.2: the error of a channel's mean response is systematic and can be subtracted from its
+bias. *Empirically* the mean is taken over calibration samples, in the float network and in the
+integer one whose earlier layers are already corrected; *analytically* from the float network alone.
+
+A layer is linear, so its mean response follows from its mean input: only the mean over samples of
+what it reads is needed, never its responses.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fpc.interp import executor
+from fpc.interp.numerics import Numerics
+from fpc.ir.constant import Array
+from fpc.ir.graph import Node
+from fpc.ir.op import Op
+from fpc.ir.ops import Conv2d, Dense
+from fpc.ir.types import QuantParams
+from fpc.quant.layerwise import Layer
+from fpc.quant.weights import channel_scales
+
+Reals = NDArray[np.float64]
+
+
+def mean_response(node: Node[Op], mean_input: Array, weight: Array) -> Reals:
+    """The mean over pixels of the response to `mean_input`, by output channel, without the bias.
+
+    mean_input: the mean over samples of the float graph's operand 0, NCHW; weight: real values in
+    the shape of operand 1.
+    """
+    match node.op:
+        case Conv2d() as op:
+            group_size = len(weight) // op.groups
+            patch = _mean_patch(op, mean_input, weight.shape[2:])
+            by_group = patch.reshape(op.groups, 1, -1)
+            filters = weight.reshape(op.groups, group_size, -1)
+            return (filters * by_group).sum(axis=2, dtype=np.float64).ravel()
+        case Dense():
+            rows = mean_input.reshape(-1, mean_input.shape[-1])
+            return weight.astype(np.float64) @ rows.mean(axis=0, dtype=np.float64)
+        case _:
+            operands = [mean_input.astype(np.float32), weight.astype(np.float32), None]
+            (response,) = executor.apply(node, operands, Numerics.TFLITE_REFERENCE)
+            return response.mean(axis=(0, 2, 3), dtype=np.float64)
+
+
+def _mean_patch(op: Conv2d, image: Array, kernel: tuple[int, ...]) -> Reals:
+    """The mean of all patches of an NCHW image that the filters of `op` see: [C, height, width]."""
+    top, left, bottom, right = op.pads
+    padded = np.pad(image, ((0, 0), (0, 0), (top, bottom), (left, right)))
+    rows, columns = (
+        (padded.shape[2 + axis] - op.dilations[axis] * (kernel[axis] - 1) - 1) // op.strides[axis]
+        for axis in (0, 1)
+    )
+    patch = np.empty((image.shape[1], *kernel))
+    for i in range(kernel[0]):
+        for j in range(kernel[1]):
+            y, x = i * op.dilations[0], j * op.dilations[1]
+            seen = padded[
+                :,
+                :,
+                y : y + rows * op.strides[0] + 1 : op.strides[0],
+                x : x + columns * op.strides[1] + 1 : op.strides[1],
+            ]
+            patch[:, i, j] = seen.mean(axis=(0, 2, 3))
+    return patch
+
+
+def corrected_bias(
+    layer: Layer, reference: Reals, inputs: Array, weights: NDArray[np.int8]
+) -> Reals:
+    """The bias with which the integer layer has the mean response `reference` ([O], reals).
+
+    inputs: the integers the layer reads, [samples, ...]; weights: the integers of its weights.
+    """
+    x = layer.node.input(0).type.quantisation
+    total = inputs.sum(axis=0, keepdims=True, dtype=np.int32)
+    mean_input = (total / len(inputs) - x.zero_point) * x.scale
+    real_weights = weight_reals(weights, layer.node.input(1).type.quantisation)
+    return reference - mean_response(layer.float_node, mean_input, real_weights)
+
+
+def weight_reals(weights: NDArray[np.int8], params: QuantParams) -> Reals:
+    """The reals that the integers of a weight stand for."""
+    return weights * channel_scales(params, weights.ndim)
+
+
+def analytic_bias(layer: Layer, mean_input: Array, weights: NDArray[np.int8]) -> Reals:
+    """The bias that makes up for the rounding of weights alone, from the float graph's mean input.
+
+    mean_input: of the float layer, NCHW; weights: the integers of its weights. What earlier layers
+    do wrong is not known here.
+    """
+    rounded = weight_reals(weights, layer.node.input(1).type.quantisation)
+    return layer.bias - mean_response(layer.float_node, mean_input, rounded - layer.weight.data)

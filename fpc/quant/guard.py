@@ -1,0 +1,80 @@
+"""The collapse guard: the float and the integer network side by side on held-out samples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from fpc.diagnostics.errors import QuantError
+from fpc.interp.runner import Runner, Samples
+from fpc.ir.constant import Array
+from fpc.ir.graph import Graph
+from fpc.ir.types import TensorType
+from fpc.quant.layerwise import to_graph_type, to_reals
+from fpc.quant.quality import Deviation, Quality, decibels, judge
+from fpc.quant.runners import Runners
+
+
+def compare(graph: Graph, integer: Graph, samples: Samples, runners: Runners) -> Quality:
+    """The quality of `integer`, the integer form of `graph`, on float `samples`.
+
+    `QuantError` without samples.
+    """
+    return Guard(graph, samples, runners).quality(integer)
+
+
+class Guard:
+    """The float network's answers on held-out samples, kept to judge integer networks by."""
+
+    def __init__(self, graph: Graph, samples: Samples, runners: Runners) -> None:
+        if len(samples) == 0:
+            raise QuantError(
+                "no-holdout",
+                "there is no sample left to compare the float and the integer network on",
+                help="give at least two calibration samples, or evaluation samples of their own",
+            )
+        self._graph = graph
+        self._samples = samples
+        self._runners = runners
+        runner = runners.floating(graph)
+        self._answers = [runner(sample) for sample in samples]
+
+    @property
+    def samples(self) -> int:
+        """How many samples are compared."""
+        return len(self._answers)
+
+    def quality(self, integer: Graph) -> Quality:
+        """The quality of an integer form of the graph."""
+        runner = self._runners.integer(integer)
+        deviations = [Deviation() for _ in integer.outputs]
+        classifiers = [
+            index for index, value in enumerate(self._graph.outputs) if gives_scores(value.type)
+        ]
+        agreeing = 0
+        for sample, answers in zip(self._samples, self._answers, strict=True):
+            given = run_on_reals(runner, integer, sample)
+            for deviation, wanted, got in zip(deviations, answers, given, strict=True):
+                deviation.add(wanted, got)
+            agreeing += all(np.argmax(answers[i]) == np.argmax(given[i]) for i in classifiers)
+        noise = float(np.mean([deviation.noise_share for deviation in deviations]))
+        cosine = min(deviation.cosine for deviation in deviations)
+        agreement = 100.0 * agreeing / self.samples if classifiers else None
+        return judge(self.samples, decibels(noise), cosine, agreement)
+
+
+def gives_scores(type: TensorType) -> bool:
+    """Whether an output looks like the scores of classes: [1, C] or [1, C, 1, 1] with C >= 2.
+
+    Other single vectors, [1, N, 1] of a detector say, are lists of things, not of choices.
+    """
+    batch, classes, *rest = (*type.shape, 0, 0)[: max(type.rank, 2)]
+    return type.dtype.is_float and batch == 1 and classes >= 2 and rest in ([], [1, 1])
+
+
+def run_on_reals(runner: Runner, graph: Graph, sample: Sequence[Array]) -> list[Array]:
+    """The outputs of an integer graph for real inputs, as reals."""
+    inputs = [to_graph_type(a, v) for a, v in zip(sample, graph.inputs, strict=True)]
+    outputs = runner(inputs)
+    return [to_reals(a, v) for a, v in zip(outputs, graph.outputs, strict=True)]

@@ -1,0 +1,111 @@
+"""Which samples calibrate, which of them the walk over layers sees, which are kept to judge."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from fpc.diagnostics.errors import QuantError
+from fpc.interp.runner import Samples
+from fpc.ir.constant import Array
+
+HOLDOUT_EVERY = 5
+MOST_HOLDOUT = 32
+FEW_SAMPLES = 20
+_KEPT_BYTES = 64 << 20
+
+
+@dataclass(frozen=True)
+class Split:
+    """Samples by purpose.
+
+    walked: some of `calibration`, at `walked_positions` there; like `holdout` held in memory.
+    """
+
+    calibration: Samples
+    walked: tuple[tuple[Array, ...], ...]
+    walked_positions: frozenset[int]
+    holdout: tuple[tuple[Array, ...], ...]
+    warnings: tuple[str, ...] = ()
+
+
+def split_samples(samples: Samples, holdout: Samples | None, walked: int) -> Split:
+    """Set `holdout` (None: every fifth of `samples`, 32 at most) aside, and choose the walked ones.
+
+    The choice depends on nothing but the number of samples and their size. With a single sample it
+    serves both purposes. `QuantError` when there is none.
+    """
+    count = len(samples)
+    if count == 0:
+        raise QuantError(
+            "no-samples",
+            "there is no calibration sample",
+            help="give at least one; a hundred typical inputs are a good number",
+        )
+    if holdout is not None:
+        kept = tuple(sample for _, sample in zip(range(MOST_HOLDOUT), holdout, strict=False))
+        chosen = _evenly(range(count), walked)
+        return Split(samples, _take(samples, chosen), frozenset(chosen), kept, _remarks(count))
+    if count == 1:
+        only = _take(samples, [0])
+        return Split(samples, only, frozenset([0]), only, _remarks(count))
+    aside = _evenly(range(count), min(MOST_HOLDOUT, max(1, count // HOLDOUT_EVERY)))
+    rest = sorted(set(range(count)).difference(aside))
+    chosen = _evenly(rest, walked)
+    taken = dict(zip(sorted({*aside, *chosen}), _take(samples, [*aside, *chosen]), strict=True))
+    return Split(
+        _Without(samples, frozenset(aside)),
+        tuple(taken[index] for index in chosen),
+        frozenset(rest.index(index) for index in chosen),
+        tuple(taken[index] for index in aside),
+        _remarks(count),
+    )
+
+
+def affordable(samples: Samples, wanted: int) -> int:
+    """How many of `samples` may be held in memory, `wanted` at most."""
+    first = next(iter(samples), ())
+    size = max(1, sum(array.nbytes for array in first))
+    return max(1, min(wanted, _KEPT_BYTES // size))
+
+
+class _Without:
+    """Samples without some of them."""
+
+    def __init__(self, samples: Samples, dropped: frozenset[int]) -> None:
+        self._samples = samples
+        self._dropped = dropped
+
+    def __len__(self) -> int:
+        return len(self._samples) - len(self._dropped)
+
+    def __iter__(self) -> Iterator[tuple[Array, ...]]:
+        for index, sample in enumerate(self._samples):
+            if index not in self._dropped:
+                yield sample
+
+
+def _evenly(indices: range | list[int], count: int) -> list[int]:
+    """At most `count` of `indices`, spread over all of them."""
+    count = min(count, len(indices))
+    return [indices[(2 * i + 1) * len(indices) // (2 * count)] for i in range(count)]
+
+
+def _take(samples: Samples, wanted: list[int]) -> tuple[tuple[Array, ...], ...]:
+    """The samples of some indices, in ascending order."""
+    chosen, last = set(wanted), max(wanted)
+    found: list[tuple[Array, ...]] = []
+    for index, sample in enumerate(samples):
+        if index in chosen:
+            found.append(sample)
+        if index == last:
+            break
+    return tuple(found)
+
+
+def _remarks(count: int) -> tuple[str, ...]:
+    if count >= FEW_SAMPLES:
+        return ()
+    also = " and the only one also judges the result" if count == 1 else ""
+    found = f"only {count} calibration sample{'s' * (count != 1)}{also}"
+    return (f"{found}: ranges and corrections are uncertain; a hundred are a good number",)

@@ -1,0 +1,213 @@
+"""What activations look like on calibration samples, gathered in passes over streamed samples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from math import gcd, inf, isfinite
+
+import numpy as np
+
+from fpc.diagnostics.errors import QuantError
+from fpc.interp.runner import Runner, RunnerFactory, Samples
+from fpc.ir.constant import Array
+from fpc.ir.dtype import DType
+from fpc.ir.graph import Graph, Value
+from fpc.ir.op import Quantisation
+from fpc.quant.ahead import one_ahead
+from fpc.quant.distribution import HISTOGRAM_BINS, Distribution, Histogram, count_bins
+from fpc.quant.saturation import clamp_bounds
+
+_HISTOGRAM_ELEMENTS = 1 << 16
+
+
+class Statistics(Mapping[Value, Distribution]):
+    """The distribution of every observed activation of one graph.
+
+    Histograms are gathered by a second pass over the samples when somebody first asks for one.
+    """
+
+    def __init__(self, distributions: Mapping[Value, Distribution]) -> None:
+        self._distributions = dict(distributions)
+
+    def __getitem__(self, value: Value) -> Distribution:
+        return self._distributions[value]
+
+    def __iter__(self) -> Iterator[Value]:
+        return iter(self._distributions)
+
+    def __len__(self) -> int:
+        return len(self._distributions)
+
+
+def observed_values(graph: Graph) -> tuple[Value, ...]:
+    """The float activations whose statistics tell the range of every other one.
+
+    Left out are results of ops that only move or select values, and of clamps that alone read a
+    computed value.
+    """
+    return tuple(
+        value
+        for value in graph.values()
+        if value.type.dtype is DType.F32 and not value.is_constant and not _follows(value)
+    )
+
+
+def _follows(value: Value) -> bool:
+    """Whether the range of `value` follows from the ranges of its producer's operands."""
+    node = value.producer
+    if node is None:
+        return False
+    if node.op.quantisation is Quantisation.SAME:
+        return all(operand.type.dtype is DType.F32 for operand in node.operands)
+    return clamp_bounds(node.op) is not None and node.input(0).has_one_use
+
+
+def collect(
+    graph: Graph,
+    samples: Samples,
+    make_runner: RunnerFactory,
+    *,
+    values: Iterable[Value] | None = None,
+    on_sample: Callable[[], None] | None = None,
+) -> Statistics:
+    """The statistics of `values` (default: `observed_values(graph)`) over `samples`.
+
+    Runs the graph once a sample, and keeps nothing of it but running extremes: memory does not
+    depend on the number of samples. `on_sample` is called after each, for progress bars.
+    `QuantError` when there are no samples, one does not fit the graph's inputs, or a value is not
+    finite.
+    """
+    wanted = tuple(observed_values(graph) if values is None else dict.fromkeys(values))
+    observation = _Observation(graph, samples, wanted, make_runner)
+    return Statistics(observation.distributions(on_sample))
+
+
+class _Observation:
+    """The values of one graph on one set of samples, and the histograms once gathered."""
+
+    def __init__(
+        self, graph: Graph, samples: Samples, values: Sequence[Value], make_runner: RunnerFactory
+    ) -> None:
+        self._inputs = graph.inputs
+        self._samples = samples
+        self._values = values
+        self._computed = [value for value in values if value.producer is not None]
+        copy, twins = graph.clone_with_values()
+        copy.set_outputs(twins[value] for value in self._computed)
+        self._runner: Runner | None = make_runner(copy) if self._computed else None
+        self._extremes: dict[Value, _Extremes] = {}
+        self._histograms: dict[Value, Histogram] | None = None
+
+    def distributions(self, on_sample: Callable[[], None] | None) -> dict[Value, Distribution]:
+        """What a first pass over the samples tells."""
+        self._extremes = {value: _Extremes() for value in self._values}
+        count = 0
+        for arrays in one_ahead(self._runs()):
+            for value, array in arrays.items():
+                self._extremes[value].add(array, value)
+            count += 1
+            if on_sample is not None:
+                on_sample()
+        if count == 0:
+            raise QuantError(
+                "no-samples",
+                "there is no calibration sample",
+                help="give at least one; a hundred typical inputs are a good number",
+            )
+        return {
+            value: Distribution(
+                low=seen.low, high=seen.high, source=partial(self._histogram, value)
+            )
+            for value, seen in self._extremes.items()
+        }
+
+    def _histogram(self, value: Value) -> Histogram:
+        if self._histograms is None:
+            self._histograms = self._count()
+        return self._histograms[value]
+
+    def _count(self) -> dict[Value, Histogram]:
+        bounds = {value: (seen.low, seen.high) for value, seen in self._extremes.items()}
+        counts = {value: np.zeros(HISTOGRAM_BINS) for value in self._values}
+        for round_, arrays in enumerate(one_ahead(self._runs())):
+            for value, array in arrays.items():
+                low, high = bounds[value]
+                counts[value] += count_bins(_thinned(array, round_), low, high)
+        return {value: Histogram(*bounds[value], counts[value]) for value in self._values}
+
+    def _runs(self) -> Iterator[dict[Value, Array]]:
+        for index, sample in enumerate(self._samples):
+            arrays = check_sample(self._inputs, sample, index)
+            found = {
+                value: array
+                for value, array in zip(self._inputs, arrays, strict=True)
+                if value in self._extremes
+            }
+            if self._runner is not None:
+                found.update(zip(self._computed, self._runner(arrays), strict=True))
+            yield found
+
+
+@dataclass
+class _Extremes:
+    """Running extremes of one value."""
+
+    low: float = inf
+    high: float = -inf
+
+    def add(self, array: Array, value: Value) -> None:
+        """Take one more array of the value into account."""
+        if array.size == 0:
+            return
+        low, high = float(array.min()), float(array.max())
+        if not (isfinite(low) and isfinite(high)):
+            raise _not_finite(value)
+        self.low, self.high = min(self.low, low), max(self.high, high)
+
+
+def check_sample(inputs: Sequence[Value], sample: Sequence[Array], index: int) -> tuple[Array, ...]:
+    """`sample` as a tuple of arrays; `QuantError` when it does not fit the graph's inputs."""
+    if len(sample) != len(inputs):
+        raise QuantError(
+            "sample-count",
+            f"calibration sample {index} holds {len(sample)} arrays, the model has "
+            f"{len(inputs)} inputs",
+        )
+    arrays = tuple(np.asarray(array) for array in sample)
+    for value, array in zip(inputs, arrays, strict=True):
+        if array.shape != value.type.shape:
+            raise QuantError(
+                "sample-shape",
+                f"calibration sample {index} has shape {list(array.shape)} for input "
+                f"%{value.name}, which takes {list(value.type.shape)}",
+                help="resize or crop the samples, or import the model with another input shape",
+            )
+        if array.dtype != value.type.dtype.numpy:
+            raise QuantError(
+                "sample-type",
+                f"calibration sample {index} has elements of type {array.dtype} for input "
+                f"%{value.name}, which takes {value.type.dtype.value}",
+                help="preprocess the samples as the float model needs them",
+            )
+    return arrays
+
+
+def _thinned(array: Array, round_: int) -> Array:
+    """An even selection of at most about 65,536 elements, another one every round."""
+    flat = array.ravel()
+    stride = -(-flat.size // _HISTOGRAM_ELEMENTS)
+    while stride > 1 and gcd(stride, flat.size) != 1:
+        stride += 1
+    return flat[round_ % stride :: stride]
+
+
+def _not_finite(value: Value) -> QuantError:
+    where = "an input" if value.producer is None else value.producer.op.mnemonic
+    return QuantError(
+        "not-finite",
+        f"the float model gives NaN or infinity at %{value.name} ({where}) on a calibration sample",
+        location=value.location,
+        help="check the samples' preprocessing and the model's weights; a float run must be finite",
+    )

@@ -1,0 +1,117 @@
+"""Weights and biases as integers that no accumulator overflows on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fpc.ir.dtype import DType
+from fpc.ir.types import QuantParams
+from fpc.quant.scheme import Scheme
+
+FloatArray = NDArray[np.floating[Any]]
+
+_BIAS_LIMIT = float(1 << 30)
+_ACCUMULATOR_LIMIT = float((1 << 31) - (1 << 24))
+_SMALLEST_MULTIPLIER = 2.0**-24
+"""A channel whose products count less than this in the result's steps has none that matter."""
+
+_TYPICAL_OPERAND = 64.0
+
+
+@dataclass(frozen=True)
+class WeightScales:
+    """The parameters of a weight, and the output channels that overflow made noticeably coarser."""
+
+    params: QuantParams
+    coarser: tuple[int, ...] = ()
+
+
+def weight_params(weight: FloatArray, scheme: Scheme, *, per_axis: bool = True) -> QuantParams:
+    """Symmetric parameters that span `weight` ([out channels, ...]), by output channel (axis 0).
+
+    A channel of zeros takes the greatest scale of the others, so that its bias keeps a sound one.
+    """
+    scales = _spanning_scales(weight, scheme)
+    if not per_axis:
+        return QuantParams.per_tensor(float(scales.max()), 0)
+    return QuantParams.per_axis(tuple(scales.tolist()), axis=0)
+
+
+def guarded_weight_params(
+    weight: FloatArray,
+    bias: FloatArray | None,
+    x: QuantParams,
+    result: QuantParams,
+    scheme: Scheme,
+    *,
+    per_axis: bool = True,
+) -> WeightScales:
+    """`weight_params`, with scales raised where integers would overflow or the multiplier vanish.
+
+    x and result are the parameters of the operand and of the result. With int32 accumulators the
+    bias stays within 2^30 and the sum of all products and the bias within 2^31 for any operand. A
+    channel counts as coarser where its rounding may then move the result by a quarter of a step:
+    those of nearly dead channels never do.
+    """
+    channels = len(weight)
+    scales = _spanning_scales(weight, scheme)
+    least = np.full(channels, _SMALLEST_MULTIPLIER * result.scale / x.scale)
+    if scheme.bias_dtype is DType.I32:
+        magnitudes = np.abs(weight.reshape(channels, -1)).sum(axis=1, dtype=np.float64)
+        offset = np.zeros(channels) if bias is None else np.abs(bias.astype(np.float64))
+        reach = max(scheme.highest - x.zero_point, x.zero_point - scheme.lowest)
+        sums = magnitudes * reach + offset / x.scale
+        least = np.maximum(least, offset / x.scale / _BIAS_LIMIT)
+        least = np.maximum(least, sums / _ACCUMULATOR_LIMIT)
+    rounding = least * x.scale / result.scale * weight[0].size * _TYPICAL_OPERAND / 2
+    coarser = tuple(int(c) for c in np.flatnonzero((least > scales) & (rounding > 0.25)))
+    scales = np.maximum(scales, least)
+    if not per_axis:
+        return WeightScales(QuantParams.per_tensor(float(scales.max()), 0), coarser)
+    return WeightScales(QuantParams.per_axis(tuple(scales.tolist()), axis=0), coarser)
+
+
+def quantise_weight(weight: FloatArray, params: QuantParams, scheme: Scheme) -> NDArray[np.int8]:
+    """`weight` rounded to the nearest integers of `params`, halves to even, saturated."""
+    steps = weight / channel_scales(params, weight.ndim).astype(weight.dtype)
+    np.rint(steps, out=steps)
+    return np.clip(steps, -scheme.weight_limit, scheme.weight_limit, out=steps).astype(np.int8)
+
+
+def quantise_bias(
+    bias: FloatArray, x: QuantParams, weight: QuantParams, dtype: DType
+) -> tuple[NDArray[Any], QuantParams]:
+    """`bias` ([out channels]) as accumulator integers of scale x.scale * weight.scale[channel].
+
+    Rounded to nearest, saturated at the limits of `dtype`.
+    """
+    scales = np.broadcast_to(np.array(weight.scales) * x.scale, bias.shape)
+    params = QuantParams.per_axis(tuple(scales.tolist()), axis=0)
+    if weight.axis is None:
+        params = QuantParams.per_tensor(weight.scale * x.scale)
+    steps = np.rint(bias.astype(np.float64) / np.array(params.scales))
+    highest = np.nextafter(float(dtype.maximum), 0.0) if dtype is DType.I64 else dtype.maximum
+    return np.clip(steps, dtype.minimum, highest).astype(dtype.numpy), params
+
+
+def quantise_activation(array: FloatArray, params: QuantParams, dtype: DType) -> NDArray[Any]:
+    """A constant operand of an elementwise op in per-tensor `params`, rounded to nearest."""
+    steps = np.rint(array.astype(np.float64) / params.scale) + params.zero_point
+    return np.clip(steps, dtype.minimum, dtype.maximum).astype(dtype.numpy)
+
+
+def channel_scales(params: QuantParams, rank: int) -> NDArray[np.float64]:
+    """The scales shaped to broadcast over a weight of `rank` with output channels first."""
+    return np.array(params.scales).reshape(-1, *(1,) * (rank - 1))
+
+
+def _spanning_scales(weight: FloatArray, scheme: Scheme) -> NDArray[np.float64]:
+    rows = weight.reshape(len(weight), -1)
+    reach = np.maximum(rows.max(axis=1, initial=0.0), -rows.min(axis=1, initial=0.0))
+    scales = reach.astype(np.float64) / scheme.weight_limit
+    usable = scales > np.finfo(np.float32).tiny
+    return np.where(usable, scales, scales.max() if usable.any() else 1.0 / scheme.weight_limit)

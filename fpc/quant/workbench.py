@@ -1,0 +1,162 @@
+"""Carrying out recipes on one network, with everything kept that several of them need."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeAlias
+
+from fpc.diagnostics.progress import Progress
+from fpc.ir.constant import Array
+from fpc.ir.graph import Graph, Node, Value
+from fpc.ir.op import Op
+from fpc.quant.apply import apply_plan
+from fpc.quant.channel_ranges import channel_ranges
+from fpc.quant.distribution import Distribution
+from fpc.quant.equalisation import equalisable_share, equalise
+from fpc.quant.guard import Guard
+from fpc.quant.holdout import Split
+from fpc.quant.mean_inputs import MeanInputs
+from fpc.quant.output_ranges import Unpinned, pin_outputs
+from fpc.quant.plan import QuantPlan, make_plan
+from fpc.quant.quality import Quality
+from fpc.quant.recipes import Recipe, Refinement
+from fpc.quant.refinement import Refined, correct_analytically, refine
+from fpc.quant.rounding import Rounding
+from fpc.quant.runners import Runners
+from fpc.quant.scheme import Scheme
+from fpc.quant.statistics import collect
+
+Adjust: TypeAlias = Callable[[Graph, Mapping[Value, Distribution]], Mapping[Value, Distribution]]
+"""Corrects what samples say of a graph's activations by what else is known of them."""
+
+_AS_THEY_ARE = Refined({}, {})
+
+
+@dataclass(frozen=True)
+class Built:
+    """An integer network, what it was made from and how, and how good it is."""
+
+    recipe: Recipe
+    graph: Graph
+    float_graph: Graph
+    plan: QuantPlan
+    quality: Quality
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A float graph ready for planning: what its activations look like, which nodes stay float.
+
+    means: of what its layers read, over the walked samples.
+    """
+
+    graph: Graph
+    statistics: Mapping[Value, Distribution]
+    means: Mapping[Value, Array]
+    keep_float: frozenset[Node[Op]]
+
+
+class Workbench:
+    """One float network, its samples and the means to run it."""
+
+    def __init__(
+        self,
+        graph: Graph,
+        split: Split,
+        scheme: Scheme,
+        runners: Runners,
+        keep_float: frozenset[Node[Op]],
+        adjust: Adjust,
+        progress: Progress,
+    ) -> None:
+        self._graph = graph
+        self._split = split
+        self._scheme = scheme
+        self._runners = runners
+        self._keep_float = keep_float
+        self._adjust = adjust
+        self._progress = progress
+
+    def build(self, recipe: Recipe) -> Built:
+        """The integer network that `recipe` makes, judged."""
+        source = self._equalised if recipe.equalise else self._plain
+        observer = Unpinned(recipe.observer)
+        plan = make_plan(
+            source.graph,
+            source.statistics,
+            self._scheme,
+            observer,
+            keep_float=source.keep_float,
+        )
+        refined = self._refine(source, plan, recipe)
+        integer = apply_plan(
+            source.graph, plan, self._scheme, weights=refined.weights, biases=refined.biases
+        )
+        quality = self._guard.quality(integer)
+        notes = list(plan.notes)
+        if recipe.equalise and not self.can_equalise:
+            notes.append("equalisation changed nothing: no activation here gains by it")
+        return Built(recipe, integer, source.graph, plan, quality, tuple(notes))
+
+    @cached_property
+    def equalisable_share(self) -> float:
+        """The share of layers that equalisation may touch."""
+        return equalisable_share(self._graph)
+
+    @property
+    def can_equalise(self) -> bool:
+        """Whether equalisation changes anything."""
+        return self._equalised.graph is not self._graph
+
+    def _refine(self, source: _Source, plan: QuantPlan, recipe: Recipe) -> Refined:
+        if recipe.refinement is Refinement.NONE:
+            return _AS_THEY_ARE
+        if recipe.refinement is Refinement.ANALYTIC:
+            return correct_analytically(source.graph, plan, self._scheme, source.means)
+        stage = f"refine ({recipe})"
+        return refine(
+            source.graph,
+            plan,
+            self._scheme,
+            self._split.walked,
+            source.means,
+            self._runners.integer,
+            rounding=Rounding() if recipe.refinement is Refinement.ROUNDING else None,
+            on_layer=lambda done, total: self._progress(stage, done, total),
+        )
+
+    @cached_property
+    def _guard(self) -> Guard:
+        return Guard(self._graph, self._split.holdout, self._runners)
+
+    @cached_property
+    def _plain(self) -> _Source:
+        return self._observe(self._graph, self._keep_float, "calibrate")
+
+    @cached_property
+    def _equalised(self) -> _Source:
+        channels = channel_ranges(self._graph, self._split.walked, self._runners.floating)
+        equalised = equalise(self._graph, channels)
+        if not equalised.rescaled:
+            return self._plain
+        nodes = dict(zip(self._graph, equalised.graph, strict=True))
+        keep_float = frozenset(nodes[node] for node in self._keep_float)
+        return self._observe(equalised.graph, keep_float, "calibrate (equalised)")
+
+    def _observe(self, graph: Graph, keep_float: frozenset[Node[Op]], stage: str) -> _Source:
+        total, done = len(self._split.calibration), 0
+
+        def on_sample() -> None:
+            nonlocal done
+            done += 1
+            self._progress(stage, done, total)
+
+        listener = MeanInputs(graph, self._runners.floating, self._split.walked_positions)
+        statistics = collect(
+            graph, self._split.calibration, listener.make_runner, on_sample=on_sample
+        )
+        adjusted = self._adjust(graph, pin_outputs(graph, statistics))
+        return _Source(graph, adjusted, listener.means(), keep_float)
