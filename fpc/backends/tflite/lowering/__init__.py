@@ -1,0 +1,1 @@
+"""How each operator of the IR is said in TFLite, one file a family."""
