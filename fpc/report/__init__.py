@@ -1,0 +1,1 @@
+"""What a compilation did: one document, and views of it."""
