@@ -1,0 +1,1 @@
+"""The road from a model file to an artifact; the one place that knows all of it."""

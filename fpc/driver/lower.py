@@ -1,0 +1,71 @@
+"""The second half of the road: a finished graph becomes a file, and the file something to run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from fpc.driver.prepare import pipeline_of
+from fpc.interp.runner import Runner
+from fpc.ir.constant import Array
+from fpc.ir.graph import Graph
+from fpc.rewrite.pipeline import PassRecord
+
+Kernels = Literal["default", "reference", "no-delegate"]
+
+
+def set_io(graph: Graph, input_type: str, output_type: str) -> tuple[PassRecord, ...]:
+    """Give the inputs and outputs of an integer graph the element types the user wants."""
+    return pipeline_of(f"set-io{{inputs={input_type}, outputs={output_type}}}").run(graph)
+
+
+def set_layout(graph: Graph, io_layout: str) -> tuple[PassRecord, ...]:
+    """Bring `graph` into the layout of TFLite, its inputs and outputs into `io_layout`."""
+    text = f"set-layout{{layout=nhwc, io={io_layout}}},simplify-shape,drop-identity,dce"
+    return pipeline_of(text).run(graph)
+
+
+def emit_tflite(graph: Graph, provenance: Mapping[str, str] | None = None) -> bytes:
+    """The .tflite file of an NHWC graph."""
+    from fpc.backends.tflite import emit
+
+    return emit(graph, provenance=provenance)
+
+
+def tflite_runner(graph: Graph) -> Runner:
+    """Runs an NCHW graph, float or integer, in LiteRT, taking and giving float NCHW arrays."""
+    from fpc.measure.litert import LiteRtModel
+
+    lowered = graph.clone()
+    set_io(lowered, "float32", "float32")
+    set_layout(lowered, "nchw")
+    return LiteRtModel(emit_tflite(lowered), threads=available_threads())
+
+
+def exact_tflite_runner(graph: Graph) -> Runner:
+    """Runs an NCHW graph in LiteRT, taking and giving arrays of exactly the graph's types."""
+    from fpc.measure.litert import LiteRtModel
+
+    lowered = graph.clone()
+    set_layout(lowered, "nchw")
+    return LiteRtModel(emit_tflite(lowered), threads=available_threads())
+
+
+def available_threads() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def float_runner(graph: Graph) -> Runner:
+    """Runs a float NCHW graph in onnxruntime."""
+    from fpc.backends.onnx.runner import onnxruntime_runner
+
+    return onnxruntime_runner(graph)
+
+
+def run_file(content: bytes, inputs: Sequence[Array], kernels: Kernels) -> tuple[Array, ...]:
+    """The outputs of a .tflite file for one set of inputs."""
+    from fpc.measure.litert import LiteRtModel
+
+    return LiteRtModel(content, kernels=kernels)(inputs)

@@ -1,0 +1,189 @@
+"""From an optimised float graph to an integer one: samples, ladder, guard."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fpc.diagnostics.errors import QuantError
+from fpc.diagnostics.location import Location
+from fpc.diagnostics.progress import Progress
+from fpc.driver.lower import exact_tflite_runner, float_runner
+from fpc.driver.options import CompileOptions, Precision
+from fpc.frontends.samples import Preprocessing, load_samples
+from fpc.interp.runner import Samples
+from fpc.ir.constant import Array
+from fpc.ir.graph import Graph, Value
+from fpc.ir.ops import OPS_BY_MNEMONIC
+from fpc.quant.data_free import expected_ranges, widen
+from fpc.quant.distribution import Distribution
+from fpc.quant.ladder import Outcome, as_seen, climb
+from fpc.quant.normalisation import Normalisation
+from fpc.quant.placement import integer_nodes
+from fpc.quant.quality import Quality
+from fpc.quant.runners import Runners
+from fpc.quant.scheme import TFLITE_INT8, TFLITE_INT16, Scheme
+from fpc.quant.synthetic_samples import SyntheticSamples, synthetic_samples
+from fpc.quant.workbench import Adjust
+from fpc.report.schema import LayerPart, QualityPart, QuantisationPart, RungPart
+from fpc.targets.description import Target
+
+_DATA_FREE = "synthetic images (no data given)"
+_NAMED_LAYERS = 3
+
+
+@dataclass(frozen=True)
+class Quantised:
+    """An integer NCHW graph, the float graph it was made from, and the account of how."""
+
+    graph: Graph
+    float_graph: Graph
+    part: QuantisationPart
+    notes: tuple[str, ...] = ()
+
+
+def quantise(
+    source: Graph,
+    graph: Graph,
+    target: Target,
+    options: CompileOptions,
+    preprocessing: Preprocessing,
+    progress: Progress,
+) -> Quantised:
+    """Quantise `graph`, the optimised and legalised form of `source`, for `target`.
+
+    `QuantError` (`quant.degraded`) when the best network found is poor and that is not allowed.
+    """
+    scheme = scheme_for(target, options.precision)
+    if not integer_nodes(graph, scheme):
+        raise QuantError(
+            "nothing-to-quantise",
+            f"no operator of this network has an integer form on {target.name}",
+            help="`fpc check` lists where every operator runs; leave --int8 out for a float model",
+        )
+    samples, origin, adjust = _samples(source, graph, options, preprocessing)
+    outcome = climb(
+        graph,
+        samples,
+        scheme,
+        Runners(floating=float_runner, integer=exact_tflite_runner),
+        recipe=options.recipe,
+        adjust=adjust,
+        progress=progress,
+    )
+    notes = list(outcome.warnings)
+    if options.calibration is None:
+        notes.append(
+            "quantised without data: ranges come from synthetic images and batch norms. Give "
+            "--calib with about a hundred typical images for a result to rely on"
+        )
+    if isinstance(samples, SyntheticSamples) and isinstance(samples.prepare, Normalisation):
+        notes.append(
+            f"no preprocessing was given: inputs were taken to be {samples.prepare}, as the "
+            "network's own numbers suggest. Say with --mean, --std and --scale what they are"
+        )
+    if outcome.quality.is_poor:
+        problem = _poor(outcome, scheme)
+        if not options.allow_degraded:
+            raise problem
+        notes.append(f"{problem.message}; accepted by --allow-degraded")
+    return Quantised(
+        outcome.graph,
+        outcome.float_graph,
+        _part(outcome, scheme, origin, len(samples)),
+        tuple(notes),
+    )
+
+
+def scheme_for(target: Target, precision: Precision) -> Scheme:
+    """The number formats of `target`, restricted to the operators that it has integers for."""
+    wide = precision is Precision.INT16
+    base = TFLITE_INT16 if wide else TFLITE_INT8
+    names = target.quantisation.int16_ops if wide else target.quantisation.integer_ops
+    return base.restricted_to(frozenset(OPS_BY_MNEMONIC[name] for name in names))
+
+
+def _samples(
+    source: Graph, graph: Graph, options: CompileOptions, preprocessing: Preprocessing
+) -> tuple[Samples, str, Adjust]:
+    if options.calibration is not None:
+        samples = load_samples(
+            options.calibration, graph, preprocessing, limit=options.calibration_limit
+        )
+        return samples, samples.origin, as_seen
+    promised = expected_ranges(source)
+
+    def widened(
+        observed: Graph, statistics: Mapping[Value, Distribution]
+    ) -> Mapping[Value, Distribution]:
+        return widen(observed, statistics, promised)
+
+    if preprocessing.is_identity and not options.image_input:
+        return synthetic_samples(source, make_runner=float_runner), _DATA_FREE, widened
+
+    def prepare(pixels: NDArray[np.uint8]) -> Array:
+        return preprocessing.normalise(pixels.transpose(2, 0, 1))
+
+    return synthetic_samples(graph, prepare), _DATA_FREE, widened
+
+
+def _poor(outcome: Outcome, scheme: Scheme) -> QuantError:
+    worst = outcome.quality.worst_layers(_NAMED_LAYERS)
+    return QuantError(
+        "degraded",
+        f"the best {scheme.name} network found ({outcome.recipe}) is "
+        f"{outcome.quality.verdict.value}: " + "; ".join(outcome.quality.reasons),
+        location=Location().merge(*(layer.location for layer in worst)),
+        notes=[
+            f"layer {layer.location or layer.name} ({layer.op}): {layer.sqnr_db:z.1f} dB"
+            + ("" if layer.own_sqnr_db is None else f", by itself {layer.own_sqnr_db:z.1f} dB")
+            for layer in worst
+        ],
+        help="more or more typical calibration images help most (check --mean, --std and "
+        "--channel-order first: wrong preprocessing looks just like this); --int16 keeps more "
+        "precision; --allow-degraded accepts the network as it is",
+    )
+
+
+def _part(outcome: Outcome, scheme: Scheme, origin: str, samples: int) -> QuantisationPart:
+    return QuantisationPart(
+        scheme=scheme.name,
+        calibration=origin,
+        calibration_samples=samples,
+        recipe=outcome.recipe,
+        quality=_quality(outcome.quality),
+        rungs=tuple(
+            RungPart(
+                recipe=rung.recipe,
+                quality=None if rung.quality is None else _quality(rung.quality),
+                note=rung.note,
+                duration_ms=rung.duration_ms,
+            )
+            for rung in outcome.rungs
+        ),
+        layers=tuple(
+            LayerPart(
+                name=str(layer.location) if layer.location else layer.name,
+                op=layer.op,
+                sqnr_db=layer.sqnr_db,
+                cosine=layer.cosine,
+                own_sqnr_db=layer.own_sqnr_db,
+            )
+            for layer in outcome.quality.layers
+        ),
+        warnings=outcome.warnings,
+    )
+
+
+def _quality(quality: Quality) -> QualityPart:
+    return QualityPart(
+        verdict=quality.verdict.value,
+        samples=quality.samples,
+        sqnr_db=quality.sqnr_db,
+        cosine=quality.cosine,
+        agreement=quality.agreement,
+        reasons=quality.reasons,
+    )

@@ -1,0 +1,84 @@
+"""Is the written file what the graph says? Run it in the target's runtime and compare."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fpc.diagnostics.errors import BackendError
+from fpc.driver.lower import run_file
+from fpc.driver.watch import random_inputs
+from fpc.interp import executor
+from fpc.interp.numerics import Numerics
+from fpc.ir.constant import Array
+from fpc.ir.graph import Graph
+
+_FLOAT_TOLERANCE = 1e-3
+_SQNR_FLOOR_DB = 20.0
+
+
+@dataclass(frozen=True)
+class Verification:
+    """How a file's outputs compare with fpc's semantics of the graph it was made from."""
+
+    runtime: str
+    numerics: Numerics
+    samples: int
+    elements: int
+    different: int
+    largest_difference: float
+
+    @property
+    def exact(self) -> bool:
+        """Whether every element has the same bits."""
+        return self.different == 0
+
+
+def verify_file(
+    content: bytes, graph: Graph, numerics: Numerics, inputs: tuple[Array, ...] | None = None
+) -> Verification:
+    """Run the file and the graph on the same inputs.
+
+    Under `tflite-reference` an integer graph must give the same bits. Under `tflite-xnnpack` most
+    kernels are exact and the rest may differ by one step, which later layers carry on: outputs must
+    stay within noise of each other. Float graphs must agree to a thousandth of the output's range.
+    `BackendError` when they do not: the artifact is not written.
+    """
+    if inputs is None:
+        inputs = random_inputs(graph)
+    expected = executor.run(graph, inputs, numerics)
+    reference = numerics is Numerics.TFLITE_REFERENCE
+    actual = run_file(content, inputs, "reference" if reference else "default")
+    different, largest, elements = 0, 0.0, 0
+    for value, want, got in zip(graph.outputs, expected, actual, strict=True):
+        error = np.abs(np.asarray(want, np.float64) - np.asarray(got, np.float64))
+        different += int((error > 0).sum())
+        elements += error.size
+        largest = max(largest, float(error.max(initial=0.0)))
+        _judge(graph, value.name, want, got, numerics)
+    name = "LiteRT reference kernels" if reference else "LiteRT default kernels"
+    return Verification(name, numerics, 1, elements, different, largest)
+
+
+def _judge(graph: Graph, output: str, want: Array, got: Array, numerics: Numerics) -> None:
+    wide, other = np.asarray(want, np.float64), np.asarray(got, np.float64)
+    quantised = any(value.type.is_quantised for value in graph.values())
+    if quantised and numerics is Numerics.TFLITE_REFERENCE:
+        fits = bool(np.array_equal(want, got))
+    elif quantised:
+        signal = float(np.square(wide - wide.mean()).sum())
+        noise = float(np.square(wide - other).sum())
+        steps = float(np.abs(wide - other).max(initial=0.0))
+        fits = steps <= 1.0 or noise == 0.0 or 10 * np.log10(signal / noise) >= _SQNR_FLOOR_DB
+    else:
+        spread = max(float(np.abs(wide).max(initial=0.0)), 1e-6)
+        fits = bool(np.abs(wide - other).max(initial=0.0) <= _FLOAT_TOLERANCE * spread)
+    if not fits:
+        raise BackendError(
+            "mismatch",
+            f"output `{output}` of the written file is not what the graph computes "
+            f"(largest difference {np.abs(wide - other).max():g})",
+            notes=[f"compared under {numerics.value} numerics on random inputs"],
+            help="this is a defect of fpc's back end; please report the model",
+        )
