@@ -1,0 +1,92 @@
+"""The `fpc` program: commands put together, and every failure turned into a message and a status.
+
+Exit status: 0 success, 1 failure, 2 wrong usage, 3 an optional back end is missing, 70 a defect of
+fpc, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from io import TextIOWrapper
+from typing import Annotated, Any
+
+import typer
+from typer.exceptions import Abort, Exit, TyperException
+
+from fpc.cli import check, compare, compile, explain, golden, targets  # noqa: A004 - command names
+from fpc.cli.console import report_failure
+from fpc.diagnostics.errors import INTERRUPTED_EXIT_STATUS, FpcError
+
+app = typer.Typer(
+    name="fpc",
+    help="Optimise, quantise and compile CNNs for small devices: ONNX in, trustworthy int8 out.",
+    no_args_is_help=True,
+    # Drawing boxes costs as much as everything else in `fpc --help`: only a terminal gets them.
+    rich_markup_mode="rich" if sys.stdout.isatty() else None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("compile")(compile.run)
+app.command("check")(check.run)
+app.command("explain")(explain.run)
+app.command("compare")(compare.run)
+app.command("targets")(targets.run)
+app.add_typer(golden.app, name="golden")
+
+
+@app.callback(invoke_without_command=True)
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    if version:
+        from importlib.metadata import version as installed_version
+
+        typer.echo(installed_version("fpc"))
+        raise typer.Exit
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the program and exit with its status; a request to terminate counts as an interrupt."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Between its many small products OpenBLAS would let its threads spin, and take the processor
+    # from the runtimes that do the bulk of the work: 4 is the shortest wait it knows.
+    os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            # Names of nodes and files may hold what the terminal's encoding lacks.
+            stream.reconfigure(errors="backslashreplace")
+    status = run(arguments)
+    if status == INTERRUPTED_EXIT_STATUS:
+        # An interrupt that struck inside exec() makes CPython kill itself by SIGINT at its normal
+        # exit, whatever the status: leave without it.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    sys.exit(status)
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the program on `arguments` (default: those of the process); the answer is its status."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        result = app(words, prog_name="fpc", standalone_mode=False)
+    except Exit as leave:
+        result = leave.exit_code
+    except Abort:
+        return report_failure(KeyboardInterrupt(), words)
+    except TyperException as error:
+        shown: Any = error
+        shown.show()
+        return error.exit_code
+    except (FpcError, KeyboardInterrupt, BrokenPipeError) as error:
+        return report_failure(error, words)
+    except Exception as error:  # noqa: BLE001 - the last resort: a defect must not print a traceback
+        return report_failure(error, words)
+    if result == INTERRUPTED_EXIT_STATUS:
+        return report_failure(KeyboardInterrupt(), words)
+    return result if isinstance(result, int) else 0
