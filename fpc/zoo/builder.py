@@ -1,0 +1,293 @@
+"""Building a network layer by layer: shapes only, or with seeded weights."""
+
+from __future__ import annotations
+
+import enum
+import math
+
+import numpy as np
+
+from fpc.ir.constant import Array, Constant
+from fpc.ir.dtype import DType
+from fpc.ir.graph import Graph, Value
+from fpc.ir.op import Activation, Op
+from fpc.ir.ops import (
+    Add,
+    AvgPool,
+    BatchNorm,
+    Conv2d,
+    Dense,
+    Gelu,
+    GlobalAvgPool,
+    HardSigmoid,
+    HardSwish,
+    MaxPool,
+    Mul,
+    Relu,
+    Relu6,
+    Reshape,
+    Sigmoid,
+    Silu,
+)
+from fpc.ir.types import TensorType
+
+
+class Nonlinearity(enum.Enum):
+    """What follows a layer."""
+
+    NONE = "none"
+    RELU = "relu"
+    RELU6 = "relu6"
+    HARD_SWISH = "hard_swish"
+    SILU = "silu"
+    GELU = "gelu"
+    SIGMOID = "sigmoid"
+    HARD_SIGMOID = "hard_sigmoid"
+
+
+class Padding(enum.Enum):
+    """Zeros around a map so that stride 1 keeps its extents."""
+
+    SYMMETRIC = "symmetric"
+    """k // 2 on every side, as PyTorch's definitions write it."""
+    SAME = "same"
+    """As few as needed, the odd one at the bottom and right: TensorFlow's SAME."""
+    VALID = "valid"
+    """None."""
+
+
+class Affine(enum.Enum):
+    """What is done to a convolution's sums, channel by channel."""
+
+    NONE = "none"
+    BIAS = "bias"
+    BATCH_NORM = "batch_norm"
+    BIAS_AND_BATCH_NORM = "bias_and_batch_norm"
+
+    @property
+    def normalises(self) -> bool:
+        """Whether a batch norm follows."""
+        return self in (Affine.BATCH_NORM, Affine.BIAS_AND_BATCH_NORM)
+
+    @property
+    def has_bias(self) -> bool:
+        """Whether the convolution itself has a bias."""
+        return self in (Affine.BIAS, Affine.BIAS_AND_BATCH_NORM)
+
+
+class NetworkBuilder:
+    """A graph under construction: NCHW, batch 1, float32.
+
+    Without a `seed` weights have shapes only and the graph is as deployed: batch norms folded into
+    biases, clamps fused, which is what cost estimation and search need. With one, weights are
+    drawn (variance 1 / fan-in), batch norms stand with drawn statistics, and activations are
+    operators of their own, as in a file exported after training. The passes of `optimise` turn the
+    second form into the first.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        seed: int | None = None,
+        padding: Padding = Padding.SYMMETRIC,
+        epsilon: float = 1e-5,
+    ) -> None:
+        self._graph = Graph(name)
+        self._random = None if seed is None else np.random.default_rng(seed)
+        self._abstract = Constant.abstract()
+        self._padding = padding
+        self._epsilon = epsilon
+
+    def input(self, channels: int, height: int, width: int, name: str = "input") -> Value:
+        """An input map [1, channels, height, width]."""
+        return self._graph.add_input(name, TensorType(DType.F32, (1, channels, height, width)))
+
+    def finish(self, *outputs: Value) -> Graph:
+        """The network that returns `outputs`."""
+        self._graph.set_outputs(outputs)
+        return self._graph
+
+    def apply(self, op: Op, *operands: Value | None) -> Value:
+        """The one result of `op` applied to `operands`."""
+        return self._graph.add(op, *operands).output
+
+    def conv(
+        self,
+        x: Value,
+        channels: int,
+        kernel: int = 1,
+        *,
+        stride: int = 1,
+        groups: int = 1,
+        act: Nonlinearity = Nonlinearity.NONE,
+        affine: Affine = Affine.BATCH_NORM,
+        padding: Padding | None = None,
+    ) -> Value:
+        """A convolution, its bias or batch norm, and its nonlinearity."""
+        _, in_channels, height, width = x.type.shape
+        pads = _pads(padding or self._padding, (height, width), kernel, stride)
+        weight = self._weight(channels, in_channels // groups, kernel, kernel)
+        deployed = self._random is None
+        has_bias = affine.has_bias or (deployed and affine.normalises)
+        op = Conv2d(
+            (stride, stride),
+            pads,
+            groups=groups,
+            activation=_fused(act) if deployed else Activation.NONE,
+        )
+        y = self.apply(op, x, weight, self._bias(channels) if has_bias else None)
+        if affine.normalises and not deployed:
+            y = self._batch_norm(y)
+        return self._after(y, act)
+
+    def depthwise(
+        self,
+        x: Value,
+        kernel: int,
+        *,
+        stride: int = 1,
+        act: Nonlinearity = Nonlinearity.NONE,
+        affine: Affine = Affine.BATCH_NORM,
+    ) -> Value:
+        """A depthwise convolution, its batch norm and its nonlinearity."""
+        channels = x.type.shape[1]
+        return self.conv(
+            x, channels, kernel, stride=stride, groups=channels, act=act, affine=affine
+        )
+
+    def dense(
+        self, x: Value, units: int, act: Nonlinearity = Nonlinearity.NONE, *, bias: bool = True
+    ) -> Value:
+        """A fully connected layer on [1, features]."""
+        weight = self._weight(units, x.type.shape[1])
+        deployed = self._random is None
+        op = Dense(_fused(act) if deployed else Activation.NONE)
+        return self._after(self.apply(op, x, weight, self._bias(units) if bias else None), act)
+
+    def add(self, x: Value, y: Value, act: Nonlinearity = Nonlinearity.NONE) -> Value:
+        """A shortcut: x + y and a nonlinearity."""
+        fused = _fused(act) if self._random is None else Activation.NONE
+        return self._after(self.apply(Add(fused), x, y), act)
+
+    def squeeze_excite(
+        self,
+        x: Value,
+        squeezed: int,
+        *,
+        act: Nonlinearity = Nonlinearity.RELU,
+        gate: Nonlinearity = Nonlinearity.HARD_SIGMOID,
+    ) -> Value:
+        """x times a gate a channel, computed from the channels' means (Hu et al. 2018)."""
+        means = self.apply(GlobalAvgPool(), x)
+        inner = self.conv(means, squeezed, act=act, affine=Affine.BIAS)
+        gates = self.conv(inner, x.type.shape[1], act=gate, affine=Affine.BIAS)
+        return self.apply(Mul(), x, gates)
+
+    def global_pool(self, x: Value) -> Value:
+        """The mean of each channel's map, [1, channels, 1, 1]."""
+        return self.apply(GlobalAvgPool(), x)
+
+    def flatten(self, x: Value) -> Value:
+        """Everything but the batch in one axis."""
+        return self.apply(Reshape((x.type.shape[0], x.type.size // x.type.shape[0])), x)
+
+    def max_pool(self, x: Value, kernel: int, stride: int, padding: Padding | None = None) -> Value:
+        """The largest value of each window."""
+        pads = _pads(padding or self._padding, x.type.shape[2:], kernel, stride)
+        return self.apply(MaxPool((kernel, kernel), (stride, stride), pads), x)
+
+    def avg_pool(self, x: Value, kernel: int, stride: int, padding: Padding | None = None) -> Value:
+        """The mean of each window, padding not counted."""
+        pads = _pads(padding or self._padding, x.type.shape[2:], kernel, stride)
+        return self.apply(AvgPool((kernel, kernel), (stride, stride), pads), x)
+
+    def batch_norm(self, x: Value) -> Value:
+        """A batch norm that follows no convolution. Needs a seed: it has no deployed form alone."""
+        return self._batch_norm(x)
+
+    def activation(self, x: Value, act: Nonlinearity) -> Value:
+        """A nonlinearity that follows no layer of this builder."""
+        op = _operator(act)
+        return x if op is None else self.apply(op, x)
+
+    def _after(self, y: Value, act: Nonlinearity) -> Value:
+        if self._random is None and _fused(act) is not Activation.NONE:
+            return y
+        return self.activation(y, act)
+
+    def _weight(self, *shape: int) -> Value:
+        return self._constant(shape, 0.0, 1.0 / math.sqrt(math.prod(shape[1:])), "weight")
+
+    def _bias(self, channels: int) -> Value:
+        return self._constant((channels,), 0.0, 0.1, "bias")
+
+    def _constant(self, shape: tuple[int, ...], mean: float, deviation: float, name: str) -> Value:
+        if self._random is None:
+            return self._graph.constant_of(self._abstract, TensorType(DType.F32, shape), name)
+        data: Array = self._random.normal(mean, deviation, shape).astype(np.float32)
+        return self._graph.constant(data, name)
+
+    def _batch_norm(self, y: Value) -> Value:
+        channels = y.type.shape[1]
+        if self._random is None:
+            raise ValueError("a batch norm of its own needs weights")
+        scale = self._constant((channels,), 1.0, 0.1, "scale")
+        bias = self._constant((channels,), 0.0, 0.2, "bias")
+        mean = self._constant((channels,), 0.0, 0.1, "mean")
+        variance = self._graph.constant(
+            self._random.uniform(0.5, 1.5, channels).astype(np.float32), "variance"
+        )
+        return self.apply(BatchNorm(self._epsilon), y, scale, bias, mean, variance)
+
+
+def _operator(act: Nonlinearity) -> Op | None:
+    match act:
+        case Nonlinearity.NONE:
+            return None
+        case Nonlinearity.RELU:
+            return Relu()
+        case Nonlinearity.RELU6:
+            return Relu6()
+        case Nonlinearity.HARD_SWISH:
+            return HardSwish()
+        case Nonlinearity.SILU:
+            return Silu()
+        case Nonlinearity.GELU:
+            return Gelu()
+        case Nonlinearity.SIGMOID:
+            return Sigmoid()
+        case Nonlinearity.HARD_SIGMOID:
+            return HardSigmoid()
+
+
+def _fused(act: Nonlinearity) -> Activation:
+    match act:
+        case Nonlinearity.RELU:
+            return Activation.RELU
+        case Nonlinearity.RELU6:
+            return Activation.RELU6
+        case _:
+            return Activation.NONE
+
+
+def _pads(
+    padding: Padding, extents: tuple[int, ...], kernel: int, stride: int
+) -> tuple[int, int, int, int]:
+    match padding:
+        case Padding.SYMMETRIC:
+            half = kernel // 2
+            return (half, half, half, half)
+        case Padding.VALID:
+            return (0, 0, 0, 0)
+        case Padding.SAME:
+            totals = [max(0, (-(-e // stride) - 1) * stride + kernel - e) for e in extents]
+            before = [total // 2 for total in totals]
+            after = [total - b for total, b in zip(totals, before, strict=True)]
+            return (before[0], before[1], after[0], after[1])
+
+
+def round_channels(channels: float, divisor: int = 8) -> int:
+    """`channels` as a multiple of `divisor`, never more than 10 % below (MobileNet's rule)."""
+    rounded = max(divisor, int(channels + divisor / 2) // divisor * divisor)
+    return rounded + divisor if rounded < 0.9 * channels else rounded
