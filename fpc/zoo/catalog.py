@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import inspect
+import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import cast
@@ -20,12 +22,55 @@ NETWORKS: Mapping[str, str] = MappingProxyType(
 )
 """Name -> module of `fpc.zoo` and function in it; the function takes `resolution` and `seed`."""
 
+_SIZES = ("resolution", "width")
 
-def build(name: str, *, resolution: int | None = None, seed: int | None = None) -> Graph:
+
+def names() -> tuple[str, ...]:
+    """Every network of the zoo, by name."""
+    return tuple(sorted(NETWORKS))
+
+
+def options(name: str) -> Mapping[str, object]:
+    """The keywords that `build` takes for this network, with their defaults; `UsageError`."""
+    return {
+        parameter.name: parameter.default
+        for parameter in inspect.signature(_maker(name)).parameters.values()
+    }
+
+
+def build(
+    name: str, *, resolution: int | None = None, seed: int | None = None, **others: object
+) -> Graph:
     """The network called `name`, at `resolution` (default: its own) pixels a side.
 
-    Shapes only without a `seed`, see `NetworkBuilder`. `UsageError` for a name not in the zoo.
+    Shapes only without a `seed`, see `NetworkBuilder`. Some networks take more, such as `width`:
+    see `options`. `UsageError` for a name not in the zoo, an option the network does not take, or
+    a resolution or width that no network can have.
     """
+    make = _maker(name)
+    given = dict(others) if resolution is None else {"resolution": resolution, **others}
+    taken = options(name)
+    for option, value in given.items():
+        if option not in taken:
+            raise UsageError(
+                "network-option",
+                f"the network `{name}` has no option `{option}`",
+                help=suggest(option, taken, what="options"),
+            )
+        if option in _SIZES and not _is_size(value):
+            raise UsageError(
+                "network-size",
+                f"the network `{name}` cannot have {option} {value}",
+                help=f"give a positive {option}; its own is {taken[option]}",
+            )
+    return make(seed=seed, **given)
+
+
+def _is_size(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value) and value > 0
+
+
+def _maker(name: str) -> Callable[..., Graph]:
     home = NETWORKS.get(name)
     if home is None:
         raise UsageError(
@@ -34,7 +79,6 @@ def build(name: str, *, resolution: int | None = None, seed: int | None = None) 
             help=suggest(name, NETWORKS, what="networks"),
         )
     module, function = home.split(":")
-    make = cast(
+    return cast(
         "Callable[..., Graph]", getattr(importlib.import_module(f"fpc.zoo.{module}"), function)
     )
-    return make(seed=seed) if resolution is None else make(resolution=resolution, seed=seed)

@@ -1,18 +1,18 @@
 """FoxPandaNet: three networks found by regression-guided search, ReLU6 throughout.
 
 Definitions as published with the trained networks: inverted residuals (in, out, kernel, stride,
-expansion, squeeze-excite, shortcut), TensorFlow's SAME padding, 1x1 to 960, pool, 1x1 to 1280.
+expansion, squeeze-excite), TensorFlow's SAME padding, 1x1 to 960, pool, 1x1 to 1280.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from fpc.ir.graph import Graph, Value
 from fpc.ir.ops import Softmax
-from fpc.zoo.builder import Affine, NetworkBuilder, Nonlinearity, Padding
+from fpc.zoo.builder import Affine, NetworkBuilder, Nonlinearity, Padding, round_channels
+from fpc.zoo.inverted_residual import InvertedResidual
 
 _RELU6 = Nonlinearity.RELU6
 
@@ -25,47 +25,46 @@ class Row(NamedTuple):
     stride: int
     expansion: int
     excites: bool
-    shortcut: bool
 
 
 _PIXEL4 = (
-    Row(16, 3, 1, 1, False, True),
-    Row(24, 3, 2, 2, False, False),
-    Row(24, 3, 1, 2, False, True),
-    Row(40, 5, 2, 2, True, False),
-    Row(40, 3, 1, 2, True, True),
-    Row(80, 7, 2, 3, False, False),
-    *(Row(80, 5, 1, 3, False, True),) * 3,
-    Row(112, 3, 1, 6, True, False),
-    *(Row(112, 3, 1, 6, True, True),) * 2,
-    Row(160, 7, 2, 7, True, False),
-    *(Row(160, 3, 1, 6, True, True),) * 3,
+    Row(16, 3, 1, 1, False),
+    Row(24, 3, 2, 2, False),
+    Row(24, 3, 1, 2, False),
+    Row(40, 5, 2, 2, True),
+    Row(40, 3, 1, 2, True),
+    Row(80, 7, 2, 3, False),
+    *(Row(80, 5, 1, 3, False),) * 3,
+    Row(112, 3, 1, 6, True),
+    *(Row(112, 3, 1, 6, True),) * 2,
+    Row(160, 7, 2, 7, True),
+    *(Row(160, 3, 1, 6, True),) * 3,
 )
 _DSP = (
-    Row(16, 3, 1, 1, False, True),
-    Row(24, 3, 2, 3, False, False),
-    Row(24, 3, 1, 3, False, True),
-    Row(40, 3, 2, 3, True, False),
-    *(Row(40, 3, 1, 3, True, True),) * 2,
-    Row(80, 7, 2, 3, False, False),
-    *(Row(80, 3, 1, 3, False, True),) * 3,
-    Row(112, 3, 1, 7, True, False),
-    *(Row(112, 3, 1, 6, True, True),) * 2,
-    Row(160, 7, 2, 7, True, False),
-    *(Row(160, 3, 1, 7, True, True),) * 3,
+    Row(16, 3, 1, 1, False),
+    Row(24, 3, 2, 3, False),
+    Row(24, 3, 1, 3, False),
+    Row(40, 3, 2, 3, True),
+    *(Row(40, 3, 1, 3, True),) * 2,
+    Row(80, 7, 2, 3, False),
+    *(Row(80, 3, 1, 3, False),) * 3,
+    Row(112, 3, 1, 7, True),
+    *(Row(112, 3, 1, 6, True),) * 2,
+    Row(160, 7, 2, 7, True),
+    *(Row(160, 3, 1, 7, True),) * 3,
 )
 _FPGA = (
-    Row(16, 3, 1, 1, False, True),
-    Row(24, 3, 2, 3, False, False),
-    Row(24, 3, 1, 3, False, True),
-    Row(40, 3, 2, 3, True, False),
-    *(Row(40, 3, 1, 3, True, True),) * 2,
-    Row(80, 3, 2, 5, False, False),
-    *(Row(80, 3, 1, 3, False, True),) * 3,
-    Row(112, 3, 1, 7, True, False),
-    *(Row(112, 3, 1, 6, True, True),) * 2,
-    Row(160, 3, 2, 7, True, False),
-    *(Row(160, 3, 1, 7, True, True),) * 2,
+    Row(16, 3, 1, 1, False),
+    Row(24, 3, 2, 3, False),
+    Row(24, 3, 1, 3, False),
+    Row(40, 3, 2, 3, True),
+    *(Row(40, 3, 1, 3, True),) * 2,
+    Row(80, 3, 2, 5, False),
+    *(Row(80, 3, 1, 3, False),) * 3,
+    Row(112, 3, 1, 7, True),
+    *(Row(112, 3, 1, 6, True),) * 2,
+    Row(160, 3, 2, 7, True),
+    *(Row(160, 3, 1, 7, True),) * 2,
 )
 
 
@@ -93,26 +92,23 @@ def _features(
     b = NetworkBuilder(name, seed=seed, padding=Padding.SAME)
     x = b.conv(b.input(3, resolution, resolution), 16, 3, stride=2, act=_RELU6)
     for row in rows:
-        x = _block(b, x, row, exact=name == "fpnet_pixel4")
+        x = _block(x.type.shape[1], row, exact=name == "fpnet_pixel4").apply(b, x)
     x = b.global_pool(b.conv(x, 960, act=_RELU6))
     return b, b.conv(x, 1280, act=_RELU6, affine=Affine.BIAS)
 
 
-def _block(b: NetworkBuilder, x: Value, row: Row, *, exact: bool) -> Value:
-    channels = x.type.shape[1]
+def _block(channels: int, row: Row, *, exact: bool) -> InvertedResidual:
     middle = channels * row.expansion
-    y = b.conv(x, middle, act=_RELU6) if row.expansion > 1 else x
-    y = b.depthwise(y, row.kernel, stride=row.stride, act=_RELU6)
-    if row.excites:
-        y = b.squeeze_excite(y, _squeezed(channels, row.expansion, exact=exact), act=_RELU6)
-    y = b.conv(y, row.channels)
-    return b.add(x, y) if row.shortcut else y
-
-
-def _squeezed(channels: int, expansion: int, *, exact: bool) -> int:
-    """Channels inside squeeze-excite: a quarter of the middle, rounded up to 8 unless `exact`."""
-    quarter = channels * expansion / 4
-    return int(quarter) if exact else math.ceil(quarter / 8) * 8
+    # A quarter of the middle, rounded to 8 in all but the first of the three networks.
+    squeezed = middle // 4 if exact else round_channels(middle / 4)
+    return InvertedResidual(
+        row.channels,
+        middle,
+        row.kernel,
+        row.stride,
+        squeezed=squeezed if row.excites else None,
+        squeeze_act=_RELU6,
+    )
 
 
 def _probabilities(b: NetworkBuilder, x: Value) -> Value:
