@@ -15,6 +15,7 @@ from fpc.ir.ops import (
     Add,
     AvgPool,
     BatchNorm,
+    Concat,
     Conv2d,
     Dense,
     Gelu,
@@ -28,6 +29,8 @@ from fpc.ir.ops import (
     Reshape,
     Sigmoid,
     Silu,
+    Split,
+    Transpose,
 )
 from fpc.ir.types import TensorType
 
@@ -191,6 +194,24 @@ class NetworkBuilder:
     def flatten(self, x: Value) -> Value:
         """Everything but the batch in one axis."""
         return self.apply(Reshape((x.type.shape[0], x.type.size // x.type.shape[0])), x)
+
+    def split(self, x: Value, *sizes: int) -> tuple[Value, ...]:
+        """x cut into pieces of `sizes` channels."""
+        return self._graph.add(Split(1, sizes), x).outputs
+
+    def concat(self, *pieces: Value) -> Value:
+        """The channels of all pieces, one after the other."""
+        return self.apply(Concat(1), *pieces)
+
+    def shuffle(self, x: Value, groups: int) -> Value:
+        """Channel i of each of `groups` equal groups brought together (Zhang et al. 2018)."""
+        batch, channels, height, width = x.type.shape
+        cut = self.apply(Reshape((batch, groups, channels // groups, height, width)), x)
+        return self.apply(Reshape(x.type.shape), self.apply(Transpose((0, 2, 1, 3, 4)), cut))
+
+    def classifier(self, x: Value, classes: int = 1000) -> Value:
+        """Logits [1, classes] of a map: its channels' means, and a fully connected layer."""
+        return self.dense(self.flatten(self.global_pool(x)), classes)
 
     def max_pool(self, x: Value, kernel: int, stride: int, padding: Padding | None = None) -> Value:
         """The largest value of each window."""
