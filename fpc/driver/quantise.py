@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,11 +99,16 @@ def quantise(
 
 
 def scheme_for(target: Target, precision: Precision) -> Scheme:
-    """The number formats of `target`, restricted to the operators that it has integers for."""
+    """The number formats of `target`, for the operators that it has integers for."""
     wide = precision is Precision.INT16
     base = TFLITE_INT16 if wide else TFLITE_INT8
-    names = target.quantisation.int16_ops if wide else target.quantisation.integer_ops
-    return base.restricted_to(frozenset(OPS_BY_MNEMONIC[name] for name in names))
+    numbers = target.quantisation
+    names = numbers.int16_ops if wide else numbers.integer_ops
+    scheme = base.restricted_to(frozenset(OPS_BY_MNEMONIC[name] for name in names))
+    return replace(
+        scheme,
+        per_tensor_ops=frozenset(OPS_BY_MNEMONIC[name] for name in numbers.per_tensor_ops),
+    )
 
 
 def _samples(

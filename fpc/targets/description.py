@@ -47,11 +47,13 @@ class QuantisationRules(_Data):
     activations: tuple[Literal["i8", "i16"], ...]
     per_axis_weights: bool
     symmetric_weights: bool = True
+    per_tensor_ops: tuple[str, ...] = ()
+    """Mnemonics of the operators whose weights have one scale even so."""
     integer_ops: tuple[str, ...]
     """Mnemonics of the operators that have an int8 form; others stay float between conversions."""
     int16_ops: tuple[str, ...] = ()
 
-    @field_validator("integer_ops", "int16_ops")
+    @field_validator("per_tensor_ops", "integer_ops", "int16_ops")
     @classmethod
     def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         return _known_ops(names)

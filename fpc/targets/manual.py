@@ -16,6 +16,8 @@ def describe_target(target: Target) -> str:
     off_path = {name for group in target.off_path for name in group.ops}
     fast = [name for name in numbers.integer_ops if name not in off_path]
     weight_scales = "an output channel" if numbers.per_axis_weights else "a tensor"
+    if numbers.per_tensor_ops:
+        weight_scales += f" (a tensor for {_listed(numbers.per_tensor_ops)})"
     lines = [
         f"## {target.name}",
         "",

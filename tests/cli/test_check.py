@@ -19,6 +19,10 @@ def test_check_of_the_digits_network(golden):
     assert succeed("check", MODEL).out == golden
 
 
+def test_check_of_the_digits_network_on_the_dsp(golden):
+    assert succeed("check", MODEL, "--target", "dsp").out == golden
+
+
 def test_check_of_every_node(tmp_path, golden):
     assert succeed("check", silu(tmp_path / "net.onnx"), "--all").out == golden
 

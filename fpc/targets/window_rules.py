@@ -1,0 +1,146 @@
+"""Rules on sliding windows: kernels, strides, dilations, groups."""
+
+from __future__ import annotations
+
+from fpc.ir.graph import Node, Value
+from fpc.ir.op import Activation, Op
+from fpc.ir.ops import AvgPool, Conv2d, ConvTranspose2d, MaxPool, Relu, Relu6, Sigmoid
+from fpc.targets.rule import Numbers
+
+
+def _kernel(node: Node[Op]) -> tuple[int, int] | None:
+    match node.op:
+        case Conv2d() | ConvTranspose2d():
+            _, _, height, width = node.op.layout.split(node.input(1).type.shape)
+            return height, width
+        case MaxPool() | AvgPool():
+            return node.op.kernel
+        case _:
+            return None
+
+
+def _strides(node: Node[Op]) -> tuple[int, int] | None:
+    match node.op:
+        case Conv2d() | ConvTranspose2d() | MaxPool() | AvgPool():
+            return node.op.strides
+        case _:
+            return None
+
+
+def depthwise_taps(node: Node[Op], numbers: Numbers) -> str | None:
+    """A depthwise filter has at most {maximum:.0f} taps."""
+    op = node.op
+    if not isinstance(op, Conv2d) or not op.is_depthwise(node.input(0).type):
+        return None
+    kernel = _kernel(node)
+    if kernel is None or kernel[0] * kernel[1] <= numbers["maximum"]:
+        return None
+    return f"{kernel[0]} x {kernel[1]} = {kernel[0] * kernel[1]} taps"
+
+
+def kernel_extent(node: Node[Op], numbers: Numbers) -> str | None:
+    """Each side of a kernel is between {minimum:.0f} and {maximum:.0f}."""
+    kernel = _kernel(node)
+    if kernel is None or all(numbers["minimum"] <= k <= numbers["maximum"] for k in kernel):
+        return None
+    return f"kernel {kernel[0]} x {kernel[1]}"
+
+
+def stride(node: Node[Op], numbers: Numbers) -> str | None:
+    """Strides are between {minimum:.0f} and {maximum:.0f}."""
+    strides = _strides(node)
+    if strides is None or all(numbers["minimum"] <= s <= numbers["maximum"] for s in strides):
+        return None
+    return f"strides {strides[0]} x {strides[1]}"
+
+
+def undilated(node: Node[Op], numbers: Numbers) -> str | None:  # noqa: ARG001 - a rule's form
+    """Kernels are not dilated."""
+    op = node.op
+    if not isinstance(op, Conv2d | ConvTranspose2d | MaxPool) or op.dilations == (1, 1):
+        return None
+    return f"dilations {op.dilations[0]} x {op.dilations[1]}"
+
+
+def ungrouped_transpose(node: Node[Op], numbers: Numbers) -> str | None:  # noqa: ARG001
+    """Transposed convolutions have one group."""
+    op = node.op
+    if not isinstance(op, ConvTranspose2d) or op.groups == 1:
+        return None
+    return f"{op.groups} groups"
+
+
+def pool_stride_within_kernel(node: Node[Op], numbers: Numbers) -> str | None:  # noqa: ARG001
+    """The stride of a pool is at most its window (1 x 1 windows aside, which are slices)."""
+    op = node.op
+    if not isinstance(op, MaxPool | AvgPool) or op.kernel == (1, 1):
+        return None
+    if all(stride <= kernel for stride, kernel in zip(op.strides, op.kernel, strict=True)):
+        return None
+    return f"window {op.kernel[0]} x {op.kernel[1]}, strides {op.strides[0]} x {op.strides[1]}"
+
+
+def depthwise_rows(node: Node[Op], numbers: Numbers) -> str | None:
+    """A depthwise filter has at least {minimum:.0f} rows."""
+    op, kernel = node.op, _kernel(node)
+    if kernel is None or kernel[0] >= numbers["minimum"]:
+        return None
+    if not isinstance(op, Conv2d) or not op.is_depthwise(node.input(0).type):
+        return None
+    return f"{kernel[0]} x {kernel[1]} filters"
+
+
+def depth_multiplier(node: Node[Op], numbers: Numbers) -> str | None:
+    """A depthwise convolution has at most {maximum:.0f} filters a channel."""
+    op = node.op
+    if not isinstance(op, Conv2d) or not op.is_depthwise(node.input(0).type):
+        return None
+    filters = node.input(1).type.shape[0] // op.groups
+    return f"{filters} filters a channel" if filters > numbers["maximum"] else None
+
+
+def ungrouped_convolution(node: Node[Op], numbers: Numbers) -> str | None:  # noqa: ARG001
+    """Convolutions have one group, or are depthwise."""
+    op = node.op
+    if not isinstance(op, Conv2d) or op.groups == 1 or op.is_depthwise(node.input(0).type):
+        return None
+    return f"{op.groups} groups"
+
+
+def dilated_depthwise_only(node: Node[Op], numbers: Numbers) -> str | None:  # noqa: ARG001
+    """Only depthwise filters of stride 1 are dilated."""
+    op = node.op
+    if not isinstance(op, Conv2d) or op.dilations == (1, 1):
+        return None
+    if op.is_depthwise(node.input(0).type) and op.strides == (1, 1):
+        return None
+    return (
+        f"dilations {op.dilations[0]} x {op.dilations[1]}, "
+        f"strides {op.strides[0]} x {op.strides[1]}, {op.groups} groups"
+    )
+
+
+def max_pool_padding(node: Node[Op], numbers: Numbers) -> str | None:  # noqa: ARG001
+    """The padding of a max pool is TensorFlow's SAME, or its map is nowhere negative."""
+    op = node.op
+    if not isinstance(op, MaxPool) or not any(op.pads):
+        return None
+    _, _, height, width = op.layout.split(node.input(0).type.shape)
+    sides = zip((height, width), op.kernel, op.strides, op.pads[:2], op.pads[2:], strict=True)
+    if all(_is_same(*side) for side in sides) or _is_never_negative(node.input(0)):
+        return None
+    return f"pads {list(op.pads)} of a map with negative values"
+
+
+def _is_same(size: int, kernel: int, stride: int, before: int, after: int) -> bool:
+    count = (size + before + after - kernel) // stride + 1
+    total = max(0, (count - 1) * stride + kernel - size)
+    return count == -(-size // stride) and before == total // 2
+
+
+def _is_never_negative(value: Value) -> bool:
+    if value.producer is None:
+        return False
+    op = value.producer.op
+    fused = getattr(op, "activation", Activation.NONE)
+    return fused in (Activation.RELU, Activation.RELU6) or isinstance(op, Relu | Relu6 | Sigmoid)
