@@ -1,0 +1,116 @@
+"""The folder through which a runner and the program that measures one model speak.
+
+The runner writes `model.tflite`, `inputs.npz` (arrays `0`, `1`, ...; none when the outputs are not
+looked at) and `plan.json`; the program writes `outputs.npz` in the same form, and last
+`result.json`. The program may be another process, under an emulator or on another machine.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias, cast
+
+import numpy as np
+
+from fpc.diagnostics.errors import MeasureError
+from fpc.ir.constant import Array
+from fpc.measure.protocol import MeasureConfig
+
+MODEL, INPUTS, PLAN = "model.tflite", "inputs.npz", "plan.json"
+OUTPUTS, RESULT = "outputs.npz", "result.json"
+
+Kernels: TypeAlias = Literal["default", "reference"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the program is to do; without `is_timed` it gives the outputs alone."""
+
+    config: MeasureConfig
+    kernels: Kernels = "default"
+    is_timed: bool = True
+
+
+@dataclass(frozen=True)
+class Result:
+    """What the program found: milliseconds of every run, and the frames of all workers a second."""
+
+    runtime: str
+    runs: tuple[float, ...] = ()
+    frames_per_second: float | None = None
+
+
+def write_task(folder: Path, content: bytes, inputs: Sequence[Array], plan: Plan) -> None:
+    """Put everything into the folder that the program reads."""
+    (folder / MODEL).write_bytes(content)
+    _write_arrays(folder / INPUTS, inputs)
+    (folder / PLAN).write_text(json.dumps(asdict(plan)))
+
+
+def read_task(folder: Path) -> tuple[bytes, tuple[Array, ...], Plan]:
+    """What `write_task` wrote."""
+    document = json.loads((folder / PLAN).read_text())
+    config = document["config"]
+    config["processors"] = tuple(config["processors"])
+    plan = Plan(MeasureConfig(**config), document["kernels"], document["is_timed"])
+    return (folder / MODEL).read_bytes(), _read_arrays(folder / INPUTS), plan
+
+
+def write_answer(folder: Path, outputs: Sequence[Array], result: Result) -> None:
+    """Put the program's answer into the folder."""
+    _write_arrays(folder / OUTPUTS, outputs)
+    (folder / RESULT).write_text(json.dumps(asdict(result)))
+
+
+def write_error(folder: Path, error: MeasureError) -> None:
+    """Put what went wrong into the folder instead of an answer."""
+    problem = {
+        "code": error.code.removeprefix(f"{error.family}."),
+        "message": error.message,
+        "notes": list(error.notes),
+        "help": error.help,
+    }
+    (folder / RESULT).write_text(json.dumps({"error": problem}))
+
+
+def read_answer(folder: Path) -> tuple[tuple[Array, ...], Result]:
+    """What the program wrote; `MeasureError` for its error, or for an answer that is none."""
+    try:
+        document = json.loads((folder / RESULT).read_text())
+        if "error" in document:
+            problem = document["error"]
+            raise MeasureError(
+                problem["code"], problem["message"], notes=problem["notes"], help=problem["help"]
+            )
+        result = _result(document)
+        return _read_arrays(folder / OUTPUTS), result
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise MeasureError(
+            "runner-answer",
+            "the measuring program ended without a readable answer",
+            notes=[f"{type(error).__name__}: {error}"],
+            help="is the disk full, or the program of another version of fpc?",
+        ) from None
+
+
+def _result(document: dict[str, object]) -> Result:
+    runs = tuple(float(run) for run in cast("list[float]", document["runs"]))
+    frames = document["frames_per_second"]
+    if not all(math.isfinite(run) and run > 0 for run in runs):
+        raise ValueError("a run that takes no time, or no finite time")
+    return Result(str(document["runtime"]), runs, None if frames is None else float(str(frames)))
+
+
+def _write_arrays(path: Path, arrays: Sequence[Array]) -> None:
+    named = {str(index): array for index, array in enumerate(arrays)}
+    with path.open("wb") as file:
+        np.savez(file, allow_pickle=False, **named)
+
+
+def _read_arrays(path: Path) -> tuple[Array, ...]:
+    with np.load(path, allow_pickle=False) as archive:
+        return tuple(archive[str(index)] for index in range(len(archive.files)))
