@@ -1,0 +1,37 @@
+"""What tests count in a network of the zoo."""
+
+from __future__ import annotations
+
+import re
+
+from fpc.driver.prepare import start
+from fpc.ir.graph import Graph
+from fpc.ir.ops import BatchNorm
+from fpc.targets import description
+from fpc.zoo.catalog import build
+
+_NAMES = re.compile(r"%[\w.]+|@\S+")
+
+
+def mega_multiply_adds(name: str) -> float:
+    """Millions of multiply-adds of one image."""
+    return sum(map(description.multiply_adds, build(name))) / 1e6
+
+
+def mega_parameters(name: str) -> float:
+    """Millions of trained numbers: all constants but the running statistics of batch norms."""
+    network = build(name, seed=0)
+    statistics = {value for node in network.nodes_of(BatchNorm) for value in node.operands[3:]}
+    return sum(value.type.size for value in set(network.constants) - statistics) / 1e6
+
+
+def operators(graph: Graph) -> list[str]:
+    """Every operator in order, with attributes and types, without names and constants."""
+    lines = _NAMES.sub("%", graph.to_text()).splitlines()
+    return [line for line in lines if " const " not in line]
+
+
+def assert_forms_agree(shapes_only: Graph, seeded: Graph) -> None:
+    """The shape-only graph is what `optimise` makes of the seeded one."""
+    optimised = start(seeded).then("optimise").graph
+    assert operators(shapes_only) == operators(optimised)
