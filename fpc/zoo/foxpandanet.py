@@ -1,7 +1,8 @@
-"""FoxPandaNet: three networks found by regression-guided search, ReLU6 throughout.
+"""FoxPandaNet: three networks found by regression-guided search, and FOX-NAS, where they are from.
 
 Definitions as published with the trained networks: inverted residuals (in, out, kernel, stride,
-expansion, squeeze-excite), TensorFlow's SAME padding, 1x1 to 960, pool, 1x1 to 1280.
+expansion, squeeze-excite), TensorFlow's SAME padding, 1x1 to 960, pool, 1x1 to 1280, and ReLU6
+throughout. The space has the stages of OFA-MobileNetV3.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from fpc.diagnostics.errors import UsageError
 from fpc.ir.graph import Graph, Value
 from fpc.ir.ops import Softmax
 from fpc.zoo.builder import Affine, NetworkBuilder, Nonlinearity, Padding, round_channels
@@ -67,6 +69,9 @@ _FPGA = (
     *(Row(160, 3, 1, 7, True),) * 2,
 )
 
+_STAGES = ((24, 2, False), (40, 2, True), (80, 2, False), (112, 1, True), (160, 2, True))
+"""Channels, the first block's stride and squeeze-excite of the stages of FOX-NAS."""
+
 
 def fpnet_pixel4(resolution: int = 192, seed: int | None = None) -> Graph:
     """Published: 60.1 ms and 71.93 % top-1 (uint8) on a Raspberry Pi 4 at 192 pixels."""
@@ -84,6 +89,32 @@ def fpnet_fpga(resolution: int = 160, seed: int | None = None) -> Graph:
     """Published: 48 ms and 70.28 % top-1 (uint8) on a Raspberry Pi 4 at 160 pixels."""
     b, x = _features("fpnet_fpga", _FPGA, resolution, seed)
     return b.finish(b.conv(x, 1000, affine=Affine.BIAS))
+
+
+def fox_nas(
+    stages: Sequence[Sequence[tuple[int, int]]] = (((6, 7),) * 4,) * len(_STAGES),
+    resolution: int = 256,
+    seed: int | None = None,
+) -> Graph:
+    """A network of the FOX-NAS space, given by the (expansion, kernel) of each stage's blocks.
+
+    Published are stages of 2 to 4 blocks, expansions 2, 3, 4, 6 and kernels 3, 5, 7; the default
+    is the largest. The first block of a stage has its stride. `UsageError` for another number of
+    stages or a stage without blocks.
+    """
+    if len(stages) != len(_STAGES) or not all(stages):
+        raise UsageError(
+            "network-stages",
+            f"a FOX-NAS network has {len(_STAGES)} stages of blocks, "
+            f"not {', '.join(str(len(stage)) for stage in stages) or 'none'}",
+            help="give each stage's blocks as pairs of expansion and kernel",
+        )
+    rows = [Row(16, 3, 1, 1, False)]
+    for blocks, (channels, first_stride, excites) in zip(stages, _STAGES, strict=True):
+        for index, (expansion, kernel) in enumerate(blocks):
+            rows.append(Row(channels, kernel, 1 if index else first_stride, expansion, excites))
+    b, x = _features("fox_nas", rows, resolution, seed)
+    return b.finish(_probabilities(b, x))
 
 
 def _features(
