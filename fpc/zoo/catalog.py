@@ -34,6 +34,22 @@ NETWORKS: Mapping[str, str] = MappingProxyType(
         "fpnet_pixel4": "foxpandanet:fpnet_pixel4",
         "fpnet_dsp": "foxpandanet:fpnet_dsp",
         "fpnet_fpga": "foxpandanet:fpnet_fpga",
+        "dmasking_f1": "dmasking:dmasking_f1",
+        "dmasking_f4": "dmasking:dmasking_f4",
+        "dmasking_l2_hs": "dmasking:dmasking_l2_hs",
+        "dmasking_l3": "dmasking:dmasking_l3",
+        "fasternet_t0": "fasternet:fasternet_t0",
+        "fasternet_t1": "fasternet:fasternet_t1",
+        "fasternet_t2": "fasternet:fasternet_t2",
+        "fasternet_s": "fasternet:fasternet_s",
+        "fbnet_a": "fbnet:fbnet_a",
+        "fbnet_b": "fbnet:fbnet_b",
+        "fbnet_c": "fbnet:fbnet_c",
+        "fbnet_96": "fbnet:fbnet_96",
+        "resnet18": "resnet:resnet18",
+        "resnet50": "resnet:resnet50",
+        "squeezenet_1_0": "squeezenet:squeezenet_1_0",
+        "squeezenet_1_1": "squeezenet:squeezenet_1_1",
     }
 )
 """Name -> module of `fpc.zoo` and function in it; the function takes `resolution` and `seed`."""
