@@ -16,7 +16,15 @@ from typing import Annotated, Any
 import typer
 from typer.exceptions import Abort, Exit, TyperException
 
-from fpc.cli import check, compare, compile, explain, golden, targets  # noqa: A004 - command names
+from fpc.cli import (
+    check,
+    compare,
+    compile,  # noqa: A004 - the name of the command
+    explain,
+    golden,
+    measure,
+    targets,
+)
 from fpc.cli.console import report_failure
 from fpc.diagnostics.errors import INTERRUPTED_EXIT_STATUS, FpcError
 
@@ -33,6 +41,7 @@ app.command("compile")(compile.run)
 app.command("check")(check.run)
 app.command("explain")(explain.run)
 app.command("compare")(compare.run)
+app.command("measure")(measure.run)
 app.command("targets")(targets.run)
 app.add_typer(golden.app, name="golden")
 

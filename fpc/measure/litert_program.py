@@ -44,7 +44,7 @@ def _measure(model: LiteRtModel, content: bytes, plan: Plan) -> Result:
     if not plan.is_timed:
         return Result(runtime)
     config = plan.config
-    model.time_ms(0, warm_up=config.warm_up)
+    _warm_up(model, config)
     # A collection in the middle of a run would be counted as the model's.
     gc.disable()
     if config.workers == 1:
@@ -55,8 +55,15 @@ def _measure(model: LiteRtModel, content: bytes, plan: Plan) -> Result:
         for _ in range(config.workers - 1)
     ]
     for other in others:
-        other.time_ms(0, warm_up=config.warm_up)
+        _warm_up(other, config)
     return Result(runtime, *_side_by_side([model, *others], config))
+
+
+def _warm_up(model: LiteRtModel, config: MeasureConfig) -> None:
+    until = time.perf_counter() + config.warm_up_s
+    model.time_ms(0, warm_up=config.warm_up)
+    while time.perf_counter() < until:
+        model.time_ms(0, warm_up=1)
 
 
 def _until_tight(model: LiteRtModel, config: MeasureConfig) -> tuple[tuple[float, ...], float]:
@@ -120,11 +127,14 @@ def _guarded(
 
 
 def _is_enough(runs: list[list[float]], elapsed_s: float, config: MeasureConfig) -> bool:
-    if min(map(len, runs)) < config.least_repeats or elapsed_s < config.least_time_s:
+    fewest = min(map(len, runs))
+    if fewest < config.least_repeats:
         return False
     every = [run for of_worker in runs for run in of_worker]
-    return elapsed_s >= config.time_limit_s or relative_half_width(every) <= (
-        config.relative_interval
+    return (
+        elapsed_s >= config.time_limit_s
+        or fewest >= config.most_repeats
+        or relative_half_width(every) <= config.relative_interval
     )
 
 

@@ -144,18 +144,20 @@ class Failure:
 class MeasureConfig:
     """How to measure.
 
-    Runs go on until the 95 % interval of their median is within `relative_interval` of it (its
-    half-width in parts of the median) or `time_limit_s` seconds of runs are over. They are never
-    fewer than `least_repeats`, nor shorter than `least_time_s` together: a processor changes its
-    pace within a fraction of a second. A model that has said nothing for `timeout_s` seconds is
-    given up. `processors` pins the runs to some of the machine's processors.
+    Runs that do not count come first, at least `warm_up` of them and for `warm_up_s` seconds: a
+    processor changes its pace within a fraction of a second. Runs that count go on until the 95 %
+    interval of their median is within `relative_interval` of it (its half-width in parts of the
+    median), or `time_limit_s` seconds or `most_repeats` are over, and are never fewer than
+    `least_repeats`. A model that has said nothing for `timeout_s` seconds is given up.
+    `processors` pins the runs to some of the machine's processors.
     """
 
     threads: int = 1
     workers: int = 1
     warm_up: int = 5
+    warm_up_s: float = 0.25
     least_repeats: int = 20
-    least_time_s: float = 0.5
+    most_repeats: int = 1000
     relative_interval: float = 0.01
     time_limit_s: float = 10.0
     timeout_s: float = 120.0
@@ -185,12 +187,18 @@ class MeasureConfig:
                     f"--{name} cannot be {value:g}",
                     help="give a number above 0",
                 )
-        if self.least_time_s < 0:
-            raise UsageError("measure-config", "the least time cannot be below 0 s")
-        if self.timeout_s <= self.time_limit_s:
+        if not self.warm_up_s >= 0:
+            raise UsageError("measure-config", f"a warm-up cannot last {self.warm_up_s:g} s")
+        if self.least_repeats > self.most_repeats:
             raise UsageError(
                 "measure-config",
-                f"a time limit of {self.time_limit_s:g} s leaves nothing to load and warm up in "
+                f"--repeats cannot be {self.least_repeats}",
+                help=f"the most is {self.most_repeats}",
+            )
+        if self.timeout_s <= self.warm_up_s + self.time_limit_s:
+            raise UsageError(
+                "measure-config",
+                f"a time limit of {self.time_limit_s:g} s leaves no time to load and warm up "
                 f"before the model is given up after {self.timeout_s:g} s",
                 help="make --timeout longer than --time-limit",
             )

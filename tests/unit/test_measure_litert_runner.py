@@ -15,7 +15,7 @@ from fpc.measure.litert_runner import LiteRtRunner
 from fpc.measure.protocol import Failure, MeasureConfig, Timing
 from tests.unit.measure_fixtures import INPUT, expected, request
 
-QUICK = MeasureConfig(warm_up=1, least_time_s=0.0, time_limit_s=0.05)
+QUICK = MeasureConfig(warm_up=1, warm_up_s=0.0, time_limit_s=0.05)
 
 
 def program(folder: Path, text: str) -> LiteRtRunner:
@@ -37,7 +37,7 @@ def only_failure(
 def test_a_timing_says_everything_about_itself():
     [timing] = LiteRtRunner().run([request()], QUICK)
     assert isinstance(timing, Timing)
-    assert len(timing.runs) >= QUICK.least_repeats
+    assert QUICK.least_repeats <= len(timing.runs) <= QUICK.most_repeats
     assert timing.interval.low <= timing.median <= timing.interval.high
     assert min(timing.runs) <= timing.interval.low
     assert (timing.unit, timing.evidence, timing.precision) == ("ms", "measured", "float32")
@@ -125,7 +125,8 @@ def test_a_processor_that_is_absent_is_a_usage_error():
         {"least_repeats": 5},
         {"relative_interval": 0.0},
         {"time_limit_s": float("nan")},
-        {"least_time_s": -1.0},
+        {"warm_up_s": -1.0},
+        {"least_repeats": 1001},
         {"timeout_s": 5.0},
     ],
 )
