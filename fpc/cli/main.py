@@ -24,6 +24,7 @@ from fpc.cli import (
     golden,
     measure,
     targets,
+    zoo,
 )
 from fpc.cli.console import report_failure
 from fpc.diagnostics.errors import INTERRUPTED_EXIT_STATUS, FpcError
@@ -44,6 +45,7 @@ app.command("compare")(compare.run)
 app.command("measure")(measure.run)
 app.command("targets")(targets.run)
 app.add_typer(golden.app, name="golden")
+app.add_typer(zoo.app, name="zoo")
 
 
 @app.callback(invoke_without_command=True)
