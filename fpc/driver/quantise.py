@@ -23,6 +23,7 @@ from fpc.quant.distribution import Distribution
 from fpc.quant.ladder import Outcome, as_seen, climb
 from fpc.quant.normalisation import Normalisation
 from fpc.quant.placement import integer_nodes
+from fpc.quant.power_of_two import POWER_OF_TWO_INT8
 from fpc.quant.quality import Quality
 from fpc.quant.runners import Runners
 from fpc.quant.scheme import TFLITE_INT8, TFLITE_INT16, Scheme
@@ -101,13 +102,16 @@ def quantise(
 def scheme_for(target: Target, precision: Precision) -> Scheme:
     """The number formats of `target`, for the operators that it has integers for."""
     wide = precision is Precision.INT16
-    base = TFLITE_INT16 if wide else TFLITE_INT8
     numbers = target.quantisation
+    base = TFLITE_INT16 if wide else TFLITE_INT8
+    if numbers.power_of_two and not wide:
+        base = POWER_OF_TWO_INT8
     names = numbers.int16_ops if wide else numbers.integer_ops
     scheme = base.restricted_to(frozenset(OPS_BY_MNEMONIC[name] for name in names))
     return replace(
         scheme,
-        per_tensor_ops=frozenset(OPS_BY_MNEMONIC[name] for name in numbers.per_tensor_ops),
+        per_tensor_ops=base.per_tensor_ops
+        | frozenset(OPS_BY_MNEMONIC[name] for name in numbers.per_tensor_ops),
     )
 
 

@@ -13,6 +13,7 @@ from fpc.interp.call import Array, Call, Rule
 from fpc.interp.floating.table import FLOAT_RULES
 from fpc.interp.integer.table import INTEGER_RULES
 from fpc.interp.numerics import Numerics
+from fpc.interp.power_of_two.table import POWER_OF_TWO_RULES
 from fpc.ir.graph import Graph, Node, Value
 from fpc.ir.op import Op
 from fpc.ir.types import TensorType
@@ -88,11 +89,12 @@ def _rule(node: Node[Op], call: Call[Op]) -> Rule:
     types: list[TensorType | None] = [*call.operands, *call.results]
     if not any(tensor is not None and tensor.is_quantised for tensor in types):
         return FLOAT_RULES[type(node.op)]
-    rule = INTEGER_RULES.get(type(node.op))
+    rules = POWER_OF_TWO_RULES if call.numerics is Numerics.POW2 else INTEGER_RULES
+    rule = rules.get(type(node.op))
     if rule is None:
         raise QuantError(
             "no-integer-form",
-            f"{node.op.mnemonic} has no meaning on quantised integers",
+            f"{node.op.mnemonic} has no meaning on quantised integers under {call.numerics.value}",
             location=node.location,
             help="keep the op in float, or let the target's legalisation replace it",
         )

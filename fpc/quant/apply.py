@@ -198,7 +198,11 @@ class _Builder:
         if reals is None:
             return [x, self._weight(weight, params), None]
         data, bias_params = quantise_bias(
-            reals, x.type.quantisation, params, self._scheme.bias_dtype
+            reals,
+            x.type.quantisation,
+            params,
+            self._scheme.bias_dtype,
+            self._scheme.bias_bits,
         )
         name = f"{node.outputs[0].name}.bias" if bias is None else bias.name
         return [x, self._weight(weight, params), self._result.constant(data, name, bias_params)]

@@ -92,11 +92,14 @@ def walk(
     samples: Samples,
     make_runner: RunnerFactory,
     revise: Revise,
+    *,
+    bias_bits: int | None = None,
 ) -> dict[Node[Op], Revision]:
     """Visit every layer in order and return its revision, by float node.
 
     samples: float inputs, all of which are held as integers at once (see `walk_size`).
     make_runner: makes a runner of an integer graph that takes and gives its integers.
+    bias_bits: as in the scheme.
     """
     by_node = {layer.node: layer for layer in layers}
     held = _inputs(integer, samples)
@@ -107,7 +110,7 @@ def walk(
         if layer is not None:
             revision = revise(layer, _batched(held[layer.node.input(0)]))
             revisions[layer.float_node] = revision
-            constants = _constants(layer.node, revision)
+            constants = _constants(layer.node, revision, bias_bits)
         if segment.outputs:
             graph = extract(segment.nodes, segment.inputs, segment.outputs, constants)
             held.update(_run(make_runner(graph), segment, held, len(samples)))
@@ -162,10 +165,12 @@ def to_reals(array: Array, value: Value) -> Array:
     return centred * np.float32(params.scale)
 
 
-def _constants(node: Node[Op], revision: Revision) -> dict[Use, tuple[Array, QuantParams]]:
+def _constants(
+    node: Node[Op], revision: Revision, bias_bits: int | None
+) -> dict[Use, tuple[Array, QuantParams]]:
     x, weight = node.input(0).type, node.input(1).type.quantisation
     dtype = accumulator_dtype(x)
     return {
         Use(node, 1): (revision.weights, weight),
-        Use(node, 2): quantise_bias(revision.bias, x.quantisation, weight, dtype),
+        Use(node, 2): quantise_bias(revision.bias, x.quantisation, weight, dtype, bias_bits),
     }

@@ -61,7 +61,7 @@ def refine(
             on_layer(done, len(layers))
         return Revision(weights, corrected_bias(layer, wanted, inputs, weights))
 
-    revisions = walk(integer, layers, samples, make_runner, revise)
+    revisions = walk(integer, layers, samples, make_runner, revise, bias_bits=scheme.bias_bits)
     return Refined(
         weights={layer.weight: revisions[layer.float_node].weights for layer in layers},
         biases={node: revision.bias for node, revision in revisions.items()},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -23,8 +24,9 @@ class Scheme:
     Activations are quantised per tensor in `activation_dtype`, around zero when `symmetric`.
     Weights are int8 in [-`weight_limit`, `weight_limit`] with zero point 0, one scale an output
     channel except for the ops in `per_tensor_ops`. A bias has `bias_dtype` and the scale
-    input scale * weight scale. Only `integer_ops` have an integer form; `fixed_results` says which
-    of them give results of one prescribed quantisation.
+    input scale * weight scale, and one common shift leaves `bias_bits` of it, where given. With
+    `power_of_two` every scale is a power of two. Only `integer_ops` have an integer form;
+    `fixed_results` says which of them give results of one prescribed quantisation.
     """
 
     name: str
@@ -35,6 +37,8 @@ class Scheme:
     fixed_results: Mapping[type[Op], QuantParams] = field(hash=False)
     weight_limit: int = 127
     per_tensor_ops: frozenset[type[Op]] = frozenset()
+    power_of_two: bool = False
+    bias_bits: int | None = None
 
     @property
     def lowest(self) -> int:
@@ -60,11 +64,15 @@ class Scheme:
         """
         low, high = min(low, 0.0), max(high, 0.0)
         if self.symmetric:
-            scale = max(-low, high) / self.highest
-            return QuantParams.per_tensor(_usable(scale), 0)
+            scale = _usable(max(-low, high) / self.highest)
+            return QuantParams.per_tensor(self.scale_from(scale), 0)
         scale = _usable((high - low) / self.steps)
         zero_point = int(np.clip(round(self.lowest - low / scale), self.lowest, self.highest))
         return QuantParams.per_tensor(scale, zero_point)
+
+    def scale_from(self, scale: float) -> float:
+        """`scale`, or the power of two that is the next greater one."""
+        return next_power_of_two(scale) if self.power_of_two else scale
 
     def representable(self, params: QuantParams) -> tuple[float, float]:
         """The smallest and the greatest real that `params` can express."""
@@ -78,6 +86,12 @@ class Scheme:
     def has_per_axis_weights(self, op: Op) -> bool:
         """Whether the weights of `op` have one scale an output channel."""
         return type(op) not in self.per_tensor_ops
+
+
+def next_power_of_two(number: float) -> float:
+    """The smallest power of two that is at least `number` (positive)."""
+    fraction, exponent = math.frexp(number)
+    return math.ldexp(1.0, exponent - 1 if fraction == 0.5 else exponent)
 
 
 def _usable(scale: float) -> float:

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from fpc.ir.dtype import DType
 from fpc.ir.types import QuantParams
-from fpc.quant.scheme import Scheme
+from fpc.quant.power_of_two import LARGEST_SHIFT, weight_scale
+from fpc.quant.scheme import Scheme, next_power_of_two
 
 FloatArray = NDArray[np.floating[Any]]
 
@@ -37,7 +38,7 @@ def weight_params(weight: FloatArray, scheme: Scheme, *, per_axis: bool = True) 
     """
     scales = _spanning_scales(weight, scheme)
     if not per_axis:
-        return QuantParams.per_tensor(float(scales.max()), 0)
+        return QuantParams.per_tensor(_one_scale(weight, scales, scheme), 0)
     return QuantParams.per_axis(tuple(scales.tolist()), axis=0)
 
 
@@ -59,7 +60,8 @@ def guarded_weight_params(
     """
     channels = len(weight)
     scales = _spanning_scales(weight, scheme)
-    least = np.full(channels, _SMALLEST_MULTIPLIER * result.scale / x.scale)
+    smallest = 2.0**-LARGEST_SHIFT if scheme.power_of_two else _SMALLEST_MULTIPLIER
+    least = np.full(channels, smallest * result.scale / x.scale)
     if scheme.bias_dtype is DType.I32:
         magnitudes = np.abs(weight.reshape(channels, -1)).sum(axis=1, dtype=np.float64)
         offset = np.zeros(channels) if bias is None else np.abs(bias.astype(np.float64))
@@ -69,9 +71,10 @@ def guarded_weight_params(
         least = np.maximum(least, sums / _ACCUMULATOR_LIMIT)
     rounding = least * x.scale / result.scale * weight[0].size * _TYPICAL_OPERAND / 2
     coarser = tuple(int(c) for c in np.flatnonzero((least > scales) & (rounding > 0.25)))
-    scales = np.maximum(scales, least)
     if not per_axis:
-        return WeightScales(QuantParams.per_tensor(float(scales.max()), 0), coarser)
+        scale = max(_one_scale(weight, scales, scheme), scheme.scale_from(float(least.max())))
+        return WeightScales(QuantParams.per_tensor(scale, 0), coarser)
+    scales = np.maximum(scales, least)
     return WeightScales(QuantParams.per_axis(tuple(scales.tolist()), axis=0), coarser)
 
 
@@ -83,17 +86,23 @@ def quantise_weight(weight: FloatArray, params: QuantParams, scheme: Scheme) -> 
 
 
 def quantise_bias(
-    bias: FloatArray, x: QuantParams, weight: QuantParams, dtype: DType
+    bias: FloatArray, x: QuantParams, weight: QuantParams, dtype: DType, bits: int | None = None
 ) -> tuple[NDArray[Any], QuantParams]:
     """`bias` ([out channels]) as accumulator integers of scale x.scale * weight.scale[channel].
 
-    Rounded to nearest, saturated at the limits of `dtype`.
+    Rounded to nearest, saturated at the limits of `dtype`. With `bits`, to integers of that many
+    bits, all of them shifted to the left by as much as the greatest needs.
     """
     scales = np.broadcast_to(np.array(weight.scales) * x.scale, bias.shape)
     params = QuantParams.per_axis(tuple(scales.tolist()), axis=0)
     if weight.axis is None:
         params = QuantParams.per_tensor(weight.scale * x.scale)
-    steps = np.rint(bias.astype(np.float64) / np.array(params.scales))
+    steps = bias.astype(np.float64) / np.array(params.scales)
+    reach = float(np.abs(steps).max(initial=0.0))
+    unit = 1.0
+    if bits is not None and reach > 0.0:
+        unit = max(1.0, next_power_of_two(reach / (2 ** (bits - 1) - 1)))
+    steps = np.rint(steps / unit) * unit
     highest = np.nextafter(float(dtype.maximum), 0.0) if dtype is DType.I64 else dtype.maximum
     return np.clip(steps, dtype.minimum, highest).astype(dtype.numpy), params
 
@@ -107,6 +116,14 @@ def quantise_activation(array: FloatArray, params: QuantParams, dtype: DType) ->
 def channel_scales(params: QuantParams, rank: int) -> NDArray[np.float64]:
     """The scales shaped to broadcast over a weight of `rank` with output channels first."""
     return np.array(params.scales).reshape(-1, *(1,) * (rank - 1))
+
+
+def _one_scale(weight: FloatArray, spanning: NDArray[np.float64], scheme: Scheme) -> float:
+    """The scale of a whole weight whose channels are spanned by the scales `spanning`."""
+    greatest = float(spanning.max())
+    if not scheme.power_of_two:
+        return greatest
+    return weight_scale(weight, greatest, scheme.weight_limit)
 
 
 def _spanning_scales(weight: FloatArray, scheme: Scheme) -> NDArray[np.float64]:

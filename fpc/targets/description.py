@@ -34,7 +34,7 @@ class Runtime(_Data):
     """What executes the compiled network."""
 
     backend: Literal["tflite", "tvm"]
-    numerics: Literal["tflite-reference", "tflite-xnnpack"]
+    numerics: Literal["tflite-reference", "tflite-xnnpack", "pow2"]
     fast_unit: str
     """The unit whose kernels are the fast path (`xnnpack`)."""
     other_unit: str
@@ -42,11 +42,16 @@ class Runtime(_Data):
 
 
 class QuantisationRules(_Data):
-    """The number formats of the integer path (TFLite quantization_spec)."""
+    """The number formats of the integer path (TFLite quantization_spec).
+
+    With `power_of_two`, scales are powers of two and zero points 0, and weights have one scale a
+    tensor.
+    """
 
     activations: tuple[Literal["i8", "i16"], ...]
     per_axis_weights: bool
     symmetric_weights: bool = True
+    power_of_two: bool = False
     per_tensor_ops: tuple[str, ...] = ()
     """Mnemonics of the operators whose weights have one scale even so."""
     integer_ops: tuple[str, ...]
@@ -138,15 +143,20 @@ class Target(_Data):
         mnemonic = node.op.mnemonic
         numbers = self.quantisation
         integer = mnemonic in (numbers.int16_ops if int16 else numbers.integer_ops)
+        group = next((group for group in self.off_path if mnemonic in group.ops), None)
         if not integer:
             return Placement(
                 self.runtime.other_unit,
                 is_fast=False,
                 is_integer=False,
                 effect="leaves",
-                reason=f"{mnemonic} has no {'int16' if int16 else 'int8'} kernel; it runs in "
+                reason=group.reason
+                if group is not None
+                else f"{mnemonic} has no {'int16' if int16 else 'int8'} kernel; it runs in "
                 "float32 between a dequantize and a quantize",
-                remedy="replace the operator, or keep it out of the part that must be fast",
+                remedy=group.remedy
+                if group is not None
+                else "replace the operator, or keep it out of the part that must be fast",
             )
         for limit in self.limits:
             if mnemonic in limit.ops:
@@ -157,11 +167,10 @@ class Target(_Data):
                     return Placement(
                         unit, fast, True, limit.effect, limit.reason, limit.remedy, violation
                     )
-        for group in self.off_path:
-            if mnemonic in group.ops:
-                return Placement(
-                    self.runtime.other_unit, False, True, "leaves", group.reason, group.remedy
-                )
+        if group is not None:
+            return Placement(
+                self.runtime.other_unit, False, True, "leaves", group.reason, group.remedy
+            )
         if int16:
             return Placement(
                 self.runtime.other_unit,

@@ -18,6 +18,7 @@ def describe_target(target: Target) -> str:
     weight_scales = "an output channel" if numbers.per_axis_weights else "a tensor"
     if numbers.per_tensor_ops:
         weight_scales += f" (a tensor for {_listed(numbers.per_tensor_ops)})"
+    scale = "power of two" if numbers.power_of_two else "scale"
     lines = [
         f"## {target.name}",
         "",
@@ -34,8 +35,8 @@ def describe_target(target: Target) -> str:
             f"`{target.runtime.other_unit}`."
         ),
         (
-            f"- Activations: {', '.join(numbers.activations)}, one scale a tensor. "
-            f"Weights: int8, symmetric, one scale {weight_scales}."
+            f"- Activations: {', '.join(numbers.activations)}, one {scale} a tensor. "
+            f"Weights: int8, symmetric, one {scale} {weight_scales}."
         ),
         f"- Pipeline: `{target.pipelines.optimise}`, `{target.pipelines.legalise}`.",
         "",

@@ -41,6 +41,12 @@ RULES: Mapping[str, RuleFunction] = MappingProxyType(
         "ungrouped-convolution": window_rules.ungrouped_convolution,
         "dilated-depthwise-only": window_rules.dilated_depthwise_only,
         "max-pool-padding": window_rules.max_pool_padding,
+        "convolution-kernel": window_rules.convolution_kernel,
+        "convolution-stride": window_rules.convolution_stride,
+        "weight-bank": window_rules.weight_bank,
+        "output-channels": window_rules.output_channels,
+        "global-window": window_rules.global_window,
+        "leading-padding": window_rules.leading_padding,
         "rank": value_rules.rank,
         "leaky-slope": value_rules.leaky_slope,
         "concat-operands": value_rules.concat_operands,
@@ -52,6 +58,10 @@ RULES: Mapping[str, RuleFunction] = MappingProxyType(
         "bilinear-coordinates": value_rules.bilinear_coordinates,
         "rows-and-features": value_rules.rows_and_features,
         "one-weight-scale": value_rules.one_weight_scale,
+        "equal-shapes": value_rules.equal_shapes,
+        "fused-relu-only": value_rules.fused_relu_only,
+        "fused-relu-or-relu6": value_rules.fused_relu_or_relu6,
+        "spatial-mean": value_rules.spatial_mean,
     }
 )
 

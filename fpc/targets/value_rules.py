@@ -12,6 +12,7 @@ from fpc.ir.ops import (
     LeakyRelu,
     Pad,
     PadMode,
+    ReduceMean,
     Resize,
 )
 from fpc.targets.rule import Numbers
@@ -97,3 +98,33 @@ def one_weight_scale(node: Node[Op], numbers: Numbers) -> str | None:  # noqa: A
     """Weights that come quantised have one scale a tensor."""
     quant = node.input(1).type.quant if len(node.inputs) > 1 else None
     return None if quant is None or quant.axis is None else f"{len(quant.scales)} scales"
+
+
+def equal_shapes(node: Node[Op], numbers: Numbers) -> str | None:  # noqa: ARG001
+    """Both operands have the same shape and are computed."""
+    shapes = [list(value.type.shape) for value in node.operands]
+    if all(shape == shapes[0] for shape in shapes) and not any(
+        v.is_constant for v in node.operands
+    ):
+        return None
+    return " and ".join(map(str, shapes))
+
+
+def fused_relu_only(node: Node[Op], numbers: Numbers) -> str | None:  # noqa: ARG001
+    """No activation but a ReLU is fused into the operator."""
+    fused = getattr(node.op, "activation", Activation.NONE)
+    return None if fused in (Activation.NONE, Activation.RELU) else f"{fused.value} is fused"
+
+
+def fused_relu_or_relu6(node: Node[Op], numbers: Numbers) -> str | None:  # noqa: ARG001
+    """No activation but a ReLU or ReLU6 is fused into the operator."""
+    fused = getattr(node.op, "activation", Activation.NONE)
+    return f"{fused.value} is fused" if fused is Activation.RELU_N1_TO_1 else None
+
+
+def spatial_mean(node: Node[Op], numbers: Numbers) -> str | None:  # noqa: ARG001
+    """A mean is over the rows and columns of a map."""
+    op = node.op
+    if not isinstance(op, ReduceMean) or (op.axes in ((1, 2), (2, 3)) and op.keep_dims):
+        return None
+    return f"axes {list(op.axes)}"

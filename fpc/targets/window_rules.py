@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+import math
+
 from fpc.ir.graph import Node, Value
 from fpc.ir.op import Activation, Op
-from fpc.ir.ops import AvgPool, Conv2d, ConvTranspose2d, MaxPool, Relu, Relu6, Sigmoid
+from fpc.ir.ops import (
+    AvgPool,
+    Conv2d,
+    ConvTranspose2d,
+    Dense,
+    GlobalAvgPool,
+    MaxPool,
+    Relu,
+    Relu6,
+    Sigmoid,
+)
 from fpc.targets.rule import Numbers
 
 
@@ -82,10 +94,8 @@ def pool_stride_within_kernel(node: Node[Op], numbers: Numbers) -> str | None:  
 
 def depthwise_rows(node: Node[Op], numbers: Numbers) -> str | None:
     """A depthwise filter has at least {minimum:.0f} rows."""
-    op, kernel = node.op, _kernel(node)
-    if kernel is None or kernel[0] >= numbers["minimum"]:
-        return None
-    if not isinstance(op, Conv2d) or not op.is_depthwise(node.input(0).type):
+    kernel = _kernel(node)
+    if kernel is None or kernel[0] >= numbers["minimum"] or not _is_depthwise(node):
         return None
     return f"{kernel[0]} x {kernel[1]} filters"
 
@@ -144,3 +154,57 @@ def _is_never_negative(value: Value) -> bool:
     op = value.producer.op
     fused = getattr(op, "activation", Activation.NONE)
     return fused in (Activation.RELU, Activation.RELU6) or isinstance(op, Relu | Relu6 | Sigmoid)
+
+
+def convolution_kernel(node: Node[Op], numbers: Numbers) -> str | None:
+    """Each side of a kernel that is not depthwise is between {minimum:.0f} and {maximum:.0f}."""
+    return None if _is_depthwise(node) else kernel_extent(node, numbers)
+
+
+def convolution_stride(node: Node[Op], numbers: Numbers) -> str | None:
+    """Strides that are not depthwise are between {minimum:.0f} and {maximum:.0f}."""
+    return None if _is_depthwise(node) else stride(node, numbers)
+
+
+def weight_bank(node: Node[Op], numbers: Numbers) -> str | None:
+    """Taps x input channels / {parallel:.0f}, rounded up, are at most {maximum:.0f}."""
+    match node.op:
+        case Conv2d() if not _is_depthwise(node):
+            taps = math.prod(_kernel(node) or ())
+            features = node.input(0).type.shape[node.op.layout.channel_axis]
+        case Dense():
+            taps, features = 1, node.input(1).type.shape[1]
+        case _:
+            return None
+    words = taps * math.ceil(features / numbers["parallel"])
+    if words <= numbers["maximum"]:
+        return None
+    return f"{taps} taps of {features} channels take {words}"
+
+
+def output_channels(node: Node[Op], numbers: Numbers) -> str | None:
+    """There are at most {maximum:.0f} output channels."""
+    if not isinstance(node.op, Conv2d | Dense):
+        return None
+    channels = node.input(1).type.shape[0]
+    return f"{channels} output channels" if channels > numbers["maximum"] else None
+
+
+def global_window(node: Node[Op], numbers: Numbers) -> str | None:
+    """A map that is averaged whole has at most {maximum:.0f} rows and columns."""
+    if not isinstance(node.op, GlobalAvgPool):
+        return None
+    _, _, height, width = node.op.layout.split(node.input(0).type.shape)
+    return f"{height} x {width}" if max(height, width) > numbers["maximum"] else None
+
+
+def leading_padding(node: Node[Op], numbers: Numbers) -> str | None:
+    """At most {maximum:.0f} rows and columns are padded at the top and left."""
+    op = node.op
+    if not isinstance(op, Conv2d | MaxPool | AvgPool) or max(op.pads[:2]) <= numbers["maximum"]:
+        return None
+    return f"{op.pads[0]} rows, {op.pads[1]} columns"
+
+
+def _is_depthwise(node: Node[Op]) -> bool:
+    return isinstance(node.op, Conv2d) and node.op.is_depthwise(node.input(0).type)

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from fpc.interp.executor import run
-from fpc.interp.numerics import Numerics
 from fpc.ir import ops
 from fpc.ir.dtype import DType
 from fpc.ir.op import Layout
@@ -20,6 +19,7 @@ from tests.numeric.integer_cases import (
     assert_litert_agrees,
     one_op,
     same_pads,
+    type_of_kernels,
 )
 
 NHWC = Layout.NHWC
@@ -113,7 +113,7 @@ def test_conv_transpose2d(dtype, seed):
 
 
 @pytest.mark.parametrize("groups", [1, 2, 6])
-@pytest.mark.parametrize("numerics", list(Numerics))
+@pytest.mark.parametrize("numerics", list(type_of_kernels.values()))
 def test_layouts_agree(groups, numerics):
     """The same convolution in NCHW, whose kernels differ, gives the same bits."""
     draw = Draw(groups)

@@ -7,6 +7,7 @@ from fpc.driver.lower import exact_tflite_runner, float_runner, tflite_runner
 from fpc.driver.prepare import start
 from fpc.frontends.onnx import load
 from fpc.quant.ladder import climb
+from fpc.quant.power_of_two import POWER_OF_TWO_INT8
 from fpc.quant.runners import Runners
 from fpc.quant.scheme import TFLITE_INT8
 
@@ -38,11 +39,11 @@ def answers(runner, images):
     return np.concatenate([runner((image[None],))[0].reshape(1, -1) for image in images])
 
 
-def judged(path, images, labels, recipe="auto"):
+def judged(path, images, labels, recipe="auto", scheme=TFLITE_INT8):
     """Drop in points, agreement in percent and SQNR on all images but the first hundred."""
     graph = start(load(path).graph).then("optimise").graph
     samples = [(image[None],) for image in images[:100]]
-    outcome = climb(graph, samples, TFLITE_INT8, RUNNERS, recipe=recipe)
+    outcome = climb(graph, samples, scheme, RUNNERS, recipe=recipe)
     unseen, truth = images[100:], labels[100:]
     wanted = answers(float_runner(graph), unseen)
     given = answers(tflite_runner(outcome.graph), unseen)
@@ -62,6 +63,16 @@ def test_resnet20(shared_data):
     assert drop <= 0.5
     assert agreement >= 98.0
     assert sqnr_db >= 28.5
+
+
+def test_resnet20_by_powers_of_two(shared_data):
+    images, labels = cifar(shared_data)
+    path = shared_data / "models" / "trained" / "cifar10_resnet20_bn.onnx"
+    plain = judged(path, images, labels, "min-max", POWER_OF_TWO_INT8)
+    best = judged(path, images, labels, scheme=POWER_OF_TWO_INT8)
+    assert best[0] <= 0.5
+    assert best[1] >= 97.0
+    assert best[2] >= plain[2] + 2.0
 
 
 @pytest.mark.slow

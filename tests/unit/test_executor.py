@@ -125,7 +125,7 @@ def test_quantised_batches():
     x = graph.add_input("x", TensorType(DType.I8, (1, 6, 6, 3), quant))
     graph.set_outputs([graph.add(ops.ReduceMean((1, 2)), x, quant=quant).output])
     images = np.random.default_rng(1).integers(-128, 128, (4, 6, 6, 3)).astype(np.int8)
-    for numerics in Numerics:
+    for numerics in (Numerics.TFLITE_REFERENCE, Numerics.TFLITE_XNNPACK):
         (together,) = run(graph, [images], numerics)
         alone = [run(graph, [images[i : i + 1]], numerics)[0] for i in range(4)]
         np.testing.assert_array_equal(together, np.concatenate(alone))

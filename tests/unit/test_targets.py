@@ -42,7 +42,7 @@ def pi():
 
 
 def test_shipped_targets_are_listed_and_load():
-    assert set(catalog.names()) >= {"dsp", "host", "rpi4-arm"}
+    assert set(catalog.names()) >= {"dsp", "fpga", "host", "rpi4-arm"}
     for name in catalog.names():
         assert catalog.load(name).name == name
 
@@ -138,7 +138,7 @@ def test_16_bit_activations_have_no_fast_path(pi):
 
 def test_every_rule_has_words():
     for name in RULES:
-        words = describe(name, {"minimum": 1.0, "maximum": 2.0})
+        words = describe(name, {"minimum": 1.0, "maximum": 2.0, "parallel": 3.0})
         assert words.endswith(".") or words[0].isupper()
         assert "{" not in words
 

@@ -1,0 +1,1 @@
+"""What ops mean on integers whose scales are powers of two: shifts, rounded half up, saturated."""
