@@ -15,20 +15,33 @@ _NAMES = re.compile(r"%[\w.]+|@\S+")
 
 def mega_multiply_adds(name: str) -> float:
     """Millions of multiply-adds of one image."""
-    return sum(map(description.multiply_adds, build(name))) / 1e6
+    return multiply_adds(build(name)) / 1e6
+
+
+def multiply_adds(network: Graph) -> int:
+    """Multiply-adds of one image."""
+    return sum(map(description.multiply_adds, network))
 
 
 def mega_parameters(name: str) -> float:
-    """Millions of trained numbers: all constants but the running statistics of batch norms."""
-    network = build(name, seed=0)
-    statistics = {value for node in network.nodes_of(BatchNorm) for value in node.operands[3:]}
-    return sum(value.type.size for value in set(network.constants) - statistics) / 1e6
+    """Millions of trained numbers."""
+    return parameters(build(name, seed=0)) / 1e6
+
+
+def parameters(seeded: Graph) -> int:
+    """The trained numbers: all constants but the running statistics of batch norms."""
+    statistics = {value for node in seeded.nodes_of(BatchNorm) for value in node.operands[3:]}
+    return sum(value.type.size for value in set(seeded.constants) - statistics)
 
 
 def operators(graph: Graph) -> list[str]:
-    """Every operator in order, with attributes and types, without names and constants."""
-    lines = _NAMES.sub("%", graph.to_text()).splitlines()
-    return [line for line in lines if " const " not in line]
+    """Every operator in order, with attributes and types; values are numbered as they appear."""
+    lines = [line for line in graph.to_text().splitlines() if " const " not in line]
+    numbers: dict[str, str] = {}
+    return [
+        _NAMES.sub(lambda found: numbers.setdefault(found[0], f"%{len(numbers)}"), line)
+        for line in lines
+    ]
 
 
 def assert_forms_agree(shapes_only: Graph, seeded: Graph) -> None:
