@@ -223,9 +223,11 @@ class NetworkBuilder:
         pads = _pads(padding or self._padding, x.type.shape[2:], kernel, stride)
         return self.apply(AvgPool((kernel, kernel), (stride, stride), pads), x)
 
-    def batch_norm(self, x: Value) -> Value:
-        """A batch norm that follows no convolution. Needs a seed: it has no deployed form alone."""
-        return self._batch_norm(x)
+    def batch_norm(self, x: Value, act: Nonlinearity = Nonlinearity.NONE) -> Value:
+        """A batch norm that follows no convolution; as deployed, a 1x1 depthwise one."""
+        if self._random is None:
+            return self.depthwise(x, 1, act=act)
+        return self._after(self._batch_norm(x), act)
 
     def activation(self, x: Value, act: Nonlinearity) -> Value:
         """A nonlinearity that follows no layer of this builder."""

@@ -29,6 +29,7 @@ NETWORKS: Mapping[str, str] = MappingProxyType(
         "mobilenet_v3_large_minimalistic": "mobilenet_v3:mobilenet_v3_large_minimalistic",
         "mobilenet_v3_small": "mobilenet_v3:mobilenet_v3_small",
         "mobilenet_v3_small_minimalistic": "mobilenet_v3:mobilenet_v3_small_minimalistic",
+        "nas_bench_201": "nas_bench_201:nas_bench_201",
         "ofa_mobilenet_v3": "ofa:ofa_mobilenet_v3",
         "ofa_proxyless": "ofa:ofa_proxyless",
         "fpnet_pixel4": "foxpandanet:fpnet_pixel4",
