@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError
+from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError, model_validator
 
 from fpc.diagnostics.errors import ModelError
 from fpc.ir.graph import Graph, Value
@@ -71,8 +71,21 @@ class _Inverted(_Part):
         )
 
 
+class _Shortcut(_Part):
+    name: Literal["IdentityLayer"]
+
+
 class _Block(_Part):
     mobile_inverted_conv: _Inverted
+    shortcut: _Shortcut | None
+
+    @model_validator(mode="after")
+    def _shortcut_follows_from_shapes(self) -> _Block:
+        inverted = self.mobile_inverted_conv
+        allowed = inverted.stride == 1 and inverted.in_channels == inverted.out_channels
+        if allowed != (self.shortcut is not None):
+            raise ValueError("a block has a shortcut where its shapes allow one, and only there")
+        return self
 
 
 class _Linear(_Part):
@@ -84,10 +97,7 @@ class _BatchNorm(_Part):
 
 
 class _Network(_Part):
-    """MobileNetV3 pools before `feature_mix_layer`, ProxylessNAS, without the layer before, after.
-
-    Blocks have a shortcut where their shapes allow one, which is where the files say so.
-    """
+    """MobileNetV3 pools before `feature_mix_layer`; ProxylessNAS, which expands no more, after."""
 
     name: Literal["MobileNetV3", "ProxylessNASNets"]
     bn: _BatchNorm
@@ -96,6 +106,19 @@ class _Network(_Part):
     final_expand_layer: _Conv | None = None
     feature_mix_layer: _Conv
     classifier: _Linear
+
+    @model_validator(mode="after")
+    def _layers_follow_each_other(self) -> _Network:
+        inverted = (block.mobile_inverted_conv for block in self.blocks)
+        last = (self.final_expand_layer, self.feature_mix_layer)
+        before = self.first_conv.out_channels
+        for layer in (*inverted, *(conv for conv in last if conv is not None)):
+            if layer.in_channels != before:
+                raise ValueError(
+                    f"a layer takes {layer.in_channels} channels where {before} arrive"
+                )
+            before = layer.out_channels
+        return self
 
 
 class _Run(_Part):

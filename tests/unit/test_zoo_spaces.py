@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from fpc.diagnostics.errors import ModelError
 from fpc.ir.ops import Add, BatchNorm, GlobalAvgPool
 from fpc.zoo import build, ofa_config
 from fpc.zoo.mnasnet import Stage
@@ -101,6 +102,25 @@ def test_ofa_files_are_the_subnets_they_describe(latency, kind):
         same = build(name, resolution=resolution["image_size"], **subnet)
         assert operators(network) == operators(same), path.name
     assert checked >= 10
+
+
+@pytest.mark.parametrize(
+    ("edit", "problem"),
+    [
+        (lambda blocks: blocks[1].update(shortcut={"name": "IdentityLayer"}), "a shortcut where"),
+        (lambda blocks: blocks.pop(1), "takes 24 channels where 16 arrive"),
+    ],
+)
+def test_ofa_file_that_contradicts_itself(latency, tmp_path, edit, problem):
+    folder = latency / "ofa" / "specialized"
+    config = json.loads(next(folder.glob("pixel1_lat-20ms*.net.config")).read_text())
+    edit(config["blocks"])
+    path = tmp_path / "odd.net.config"
+    path.write_text(json.dumps(config))
+    with pytest.raises(ModelError) as raised:
+        ofa_config.load(path)
+    assert raised.value.code == "model.net-config"
+    assert problem in raised.value.notes[0]
 
 
 def subnet_of(config):
