@@ -22,7 +22,7 @@ from fpc.diagnostics.render import render
 
 if TYPE_CHECKING:
     from fpc.driver.measure import MeasureOptions
-    from fpc.measure.protocol import Failure, MeasureConfig
+    from fpc.measure.protocol import Failure, MeasureConfig, Runner
     from fpc.measure.sample import Sample
 
 
@@ -37,7 +37,10 @@ def run(
     ] = None,
     on: Annotated[
         str,
-        typer.Option(help="`host` runs them here in LiteRT, `replay` looks them up in --db."),
+        typer.Option(
+            help="`host` runs them here in LiteRT, `qemu` counts instructions of an emulated "
+            "Cortex-A72, `replay` looks them up in --db."
+        ),
     ] = "host",
     target: TargetName = "host",
     float32: Annotated[
@@ -75,6 +78,10 @@ def run(
     csv: Annotated[
         Path | None, typer.Option("--csv", help="Write the samples as CSV when all are done.")
     ] = None,
+    arm_root: Annotated[
+        Path,
+        typer.Option(help="Unpacked arm64 Debian with LiteRT for `qemu`.", envvar="FPC_ARM_ROOTFS"),
+    ] = Path(".cache/arm-rootfs"),
     input_shape: InputShapes = None,
     json: Json = False,
 ) -> None:
@@ -108,7 +115,7 @@ def run(
             help="name .onnx or .tflite files; --db and --csv alone export the samples of a file",
         )
     require_models(paths)
-    runner_name = one_of("on", on, ("host", "replay"))
+    runner_name = one_of("on", on, ("host", "qemu", "replay"))
     if csv is not None and not csv.absolute().parent.is_dir():
         raise UsageError("output", f"there is no folder {csv.parent}", help="make it first")
     if not paths:
@@ -116,7 +123,8 @@ def run(
     elif runner_name == "replay":
         samples, failures = _replay(paths, options, config, database)
     else:
-        samples, failures = _measure(paths, options, config, rounds, database, quiet=json)
+        runner = _runner(runner_name, arm_root)
+        samples, failures = _measure(runner, paths, options, config, rounds, database, quiet=json)
     if csv is not None:
         _write_csv(csv, samples)
     if json:
@@ -129,7 +137,15 @@ def run(
         raise typer.Exit(failures[0].error.exit_status)
 
 
+def _runner(name: str, arm_root: Path) -> Runner:
+    from fpc.measure.litert_runner import LiteRtRunner
+    from fpc.measure.qemu_runner import QemuRunner
+
+    return LiteRtRunner() if name == "host" else QemuRunner(arm_root.absolute())
+
+
 def _measure(
+    runner: Runner,
     models: Sequence[Path],
     options: MeasureOptions,
     config: MeasureConfig,
@@ -141,7 +157,6 @@ def _measure(
     from contextlib import nullcontext
 
     from fpc.driver.measure import measure_models, prepare_request
-    from fpc.measure.litert_runner import LiteRtRunner
     from fpc.measure.samples import SampleDatabase
 
     answers: list[Sample | Failure] = []
@@ -152,7 +167,7 @@ def _measure(
                 measure_models(
                     models,
                     lambda model: prepare_request(model, options, config),
-                    LiteRtRunner(),
+                    runner,
                     config,
                     rounds=rounds,
                     database=database,

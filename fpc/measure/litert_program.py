@@ -16,7 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from fpc.diagnostics.errors import MeasureError
-from fpc.measure.exchange import Plan, Result, read_task, write_answer, write_error
+from fpc.measure.exchange import Plan, Result, mark, read_task, write_answer, write_error
 from fpc.measure.litert import LiteRtModel
 from fpc.measure.median import relative_half_width
 from fpc.measure.protocol import MeasureConfig
@@ -42,6 +42,8 @@ def main() -> None:
 def _measure(model: LiteRtModel, content: bytes, plan: Plan) -> Result:
     runtime = f"LiteRT {version('ai-edge-litert')}"
     if not plan.is_timed:
+        if plan.marked_runs:
+            _run_marked(model, plan.marked_runs)
         return Result(runtime)
     config = plan.config
     _warm_up(model, config)
@@ -57,6 +59,15 @@ def _measure(model: LiteRtModel, content: bytes, plan: Plan) -> Result:
     for other in others:
         _warm_up(other, config)
     return Result(runtime, *_side_by_side([model, *others], config))
+
+
+def _run_marked(model: LiteRtModel, runs: int) -> None:
+    model.time_ms(0, warm_up=1)
+    for _ in range(runs):
+        for invocations in (0, 1):
+            mark()
+            model.time_ms(0, warm_up=invocations)
+    mark()
 
 
 def _warm_up(model: LiteRtModel, config: MeasureConfig) -> None:
@@ -134,7 +145,10 @@ def _is_enough(runs: list[list[float]], elapsed_s: float, config: MeasureConfig)
     return (
         elapsed_s >= config.time_limit_s
         or fewest >= config.most_repeats
-        or relative_half_width(every) <= config.relative_interval
+        or (
+            elapsed_s >= config.least_time_s
+            and relative_half_width(every) <= config.relative_interval
+        )
     )
 
 

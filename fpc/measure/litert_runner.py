@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 from fpc.diagnostics.errors import MeasureError
 from fpc.ir.constant import Array
+from fpc.measure.child import run_program
 from fpc.measure.device import device_name, require_processors
-from fpc.measure.exchange import Plan, Result, read_answer, write_task
+from fpc.measure.exchange import Plan
 from fpc.measure.protocol import Condition, Failure, MeasureConfig, Request, Timing
-
-_SHOWN_LINES = 10
 
 
 @dataclass(frozen=True)
@@ -46,12 +41,13 @@ class LiteRtRunner:
         self, content: bytes, inputs: Sequence[Array], config: MeasureConfig
     ) -> tuple[Array, ...]:
         """What LiteRT's reference kernels compute, which run everywhere and are in no hurry."""
-        return self._answer(content, inputs, Plan(config, "reference", is_timed=False))[0]
+        plan = Plan(config, "reference", is_timed=False)
+        return run_program(self.program, content, inputs, plan)[0]
 
     def _measure(self, request: Request, config: MeasureConfig, device: str) -> Timing:
         expected = request.expected
         inputs = expected.inputs if expected is not None else ()
-        outputs, result = self._answer(request.content, inputs, Plan(config))
+        outputs, result = run_program(self.program, request.content, inputs, Plan(config))
         if expected is not None:
             expected.check(outputs)
         if not result.runs:
@@ -67,47 +63,3 @@ class LiteRtRunner:
             date=datetime.now(UTC).isoformat(timespec="seconds"),
             frames_per_second=result.frames_per_second,
         )
-
-    def _answer(
-        self, content: bytes, inputs: Sequence[Array], plan: Plan
-    ) -> tuple[tuple[Array, ...], Result]:
-        with tempfile.TemporaryDirectory(prefix="fpc-measure-") as name:
-            folder = Path(name)
-            write_task(folder, content, inputs, plan)
-            try:
-                done = subprocess.run(
-                    [*self.program, name],
-                    capture_output=True,
-                    timeout=plan.config.timeout_s,
-                    check=False,
-                )
-            except subprocess.TimeoutExpired:
-                raise MeasureError(
-                    "timeout",
-                    f"no answer after {plan.config.timeout_s:g} s",
-                    help="a model this slow needs a longer --timeout; one that hangs, another "
-                    "runtime",
-                ) from None
-            if done.returncode != 0:
-                raise _died(done.returncode, done.stderr)
-            return read_answer(folder)
-
-
-def _died(status: int, written: bytes) -> MeasureError:
-    lines = written.decode(errors="replace").strip().splitlines()
-    return MeasureError(
-        "runner-died",
-        f"the process that ran the model ended with {_cause(status)}",
-        notes=[line.strip() for line in lines[-_SHOWN_LINES:] if line.strip()],
-        help="the runtime cannot run this file; `fpc check` says which operators leave the fast "
-        "path",
-    )
-
-
-def _cause(status: int) -> str:
-    if status >= 0:
-        return f"exit status {status}"
-    try:
-        return signal.Signals(-status).name
-    except ValueError:
-        return f"signal {-status}"

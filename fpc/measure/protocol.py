@@ -147,7 +147,8 @@ class MeasureConfig:
     Runs that do not count come first, at least `warm_up` of them and for `warm_up_s` seconds: a
     processor changes its pace within a fraction of a second. Runs that count go on until the 95 %
     interval of their median is within `relative_interval` of it (its half-width in parts of the
-    median), or `time_limit_s` seconds or `most_repeats` are over, and are never fewer than
+    median), but not for less than `least_time_s` seconds, in which a neighbour may come and go.
+    They end after `time_limit_s` seconds or `most_repeats` in any case, and are never fewer than
     `least_repeats`. A model that has said nothing for `timeout_s` seconds is given up.
     `processors` pins the runs to some of the machine's processors.
     """
@@ -159,6 +160,7 @@ class MeasureConfig:
     least_repeats: int = 20
     most_repeats: int = 1000
     relative_interval: float = 0.01
+    least_time_s: float = 0.5
     time_limit_s: float = 10.0
     timeout_s: float = 120.0
     processors: tuple[int, ...] = ()
@@ -187,8 +189,9 @@ class MeasureConfig:
                     f"--{name} cannot be {value:g}",
                     help="give a number above 0",
                 )
-        if not self.warm_up_s >= 0:
-            raise UsageError("measure-config", f"a warm-up cannot last {self.warm_up_s:g} s")
+        for name, value in (("warm-up", self.warm_up_s), ("measurement", self.least_time_s)):
+            if not value >= 0:
+                raise UsageError("measure-config", f"a {name} cannot last {value:g} s")
         if self.least_repeats > self.most_repeats:
             raise UsageError(
                 "measure-config",

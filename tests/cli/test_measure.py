@@ -156,6 +156,7 @@ def test_wrong_usage(tmp_path, recorded):
     refused("model-missing", tmp_path / "none.onnx")
     refused("model-missing", "--db", recorded)
     refused("model-format", recorded)
+    refused("measure-config", MODEL, "--on", "qemu", "--threads", 2)
     assert "`replay`" in refused("on", MODEL, "--on", "reply")
     refused("db", MODEL, "--on", "replay")
     refused("precision", MODEL, "--float", "--int16")
@@ -164,6 +165,12 @@ def test_wrong_usage(tmp_path, recorded):
     refused("measure-config", MODEL, "--threads", 0)
     refused("measure-config", MODEL, "--time-limit", 200)
     refused("output", MODEL, "--csv", tmp_path / "none" / "x.csv")
+
+
+def test_counting_without_an_arm_root_says_what_is_missing(tmp_path):
+    words = ("measure", MODEL, "--target", "rpi4-arm", "--on", "qemu", "--arm-root", tmp_path)
+    message = refuse(3, "backend.missing", *words)
+    assert "help: " in message
 
 
 def test_samples_that_cannot_be_used(tmp_path, recorded):

@@ -126,6 +126,7 @@ def test_a_processor_that_is_absent_is_a_usage_error():
         {"relative_interval": 0.0},
         {"time_limit_s": float("nan")},
         {"warm_up_s": -1.0},
+        {"least_time_s": -1.0},
         {"least_repeats": 1001},
         {"timeout_s": 5.0},
     ],
