@@ -9,47 +9,35 @@ import csv
 import json
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
-import numpy as np
-
-from fpc.costmodel.features import FeatureFamily, Matrix
-from fpc.costmodel.kernels import kernels_of
+from fpc.costmodel.kernels import Work, kernels_of
+from fpc.costmodel.networks import Networks
 from fpc.ir.graph import Graph
 from fpc.zoo.foxpandanet import fox_nas, fpnet_dsp, fpnet_fpga, fpnet_pixel4
+from fpc.zoo.mnasnet import Stage, accel_nasbench
 from fpc.zoo.mobilenet_v1 import mobilenet_v1
 from fpc.zoo.mobilenet_v2 import mobilenet_v2
 
-
-@dataclass(frozen=True)
-class Dataset:
-    """Networks [rows, features] with measured milliseconds [rows]."""
-
-    features: Matrix
-    latency_ms: Matrix
-    names: tuple[str, ...]
-
-    def __getitem__(self, mask: Matrix) -> Dataset:
-        chosen = np.arange(len(self.names))[mask]
-        return Dataset(
-            self.features[chosen],
-            self.latency_ms[chosen],
-            tuple(self.names[index] for index in chosen),
-        )
+Row: TypeAlias = tuple[str, Graph, float]
+"""A network's name, the network, and its latency in milliseconds."""
 
 
-def dataset(rows: Iterable[tuple[str, Graph, float]], features: FeatureFamily) -> Dataset:
-    """Rows of (name, graph, ms)."""
-    names, vectors, latencies = [], [], []
-    for name, graph, latency_ms in rows:
-        names.append(name)
-        vectors.append(features.of_network(kernel.work for kernel in kernels_of(graph)))
-        latencies.append(latency_ms)
-    return Dataset(np.array(vectors), np.array(latencies), tuple(names))
+def networks(rows: Iterable[Row]) -> tuple[tuple[str, ...], Networks]:
+    """Names, and what a cost model is fitted on."""
+    names: list[str] = []
+
+    def kernels() -> Iterator[tuple[list[Work], float]]:
+        for name, graph, latency_ms in rows:
+            names.append(name)
+            yield [kernel.work for kernel in kernels_of(graph)], latency_ms
+
+    found = Networks.of(kernels())
+    return tuple(names), found
 
 
-def fox_nas_rpi4() -> Iterator[tuple[str, Graph, float]]:
+def fox_nas_rpi4() -> Iterator[Row]:
     """249 subnets on a Raspberry Pi 4, 256 pixels, TFLite 2.1, one thread."""
     for row in _read("rpi4_foxnas_256px.csv"):
         stages = json.loads(row["stages_expand_kernel"])
@@ -57,22 +45,39 @@ def fox_nas_rpi4() -> Iterator[tuple[str, Graph, float]]:
         yield row["stages_expand_kernel"], graph, float(row["latency_ms"])
 
 
-def published_foxpandanet() -> Iterator[tuple[str, Graph, float]]:
+def published_foxpandanet() -> Iterator[Row]:
     """FoxPandaNet's own networks in the condition of `fox_nas_rpi4`."""
     yield "fpnet_pixel4", fpnet_pixel4(), 60.1
     yield "fpnet_dsp", fpnet_dsp(), 94.9
     yield "fpnet_fpga", fpnet_fpga(), 48.0
 
 
-def mlperf(system: str, *, quantised: bool) -> Iterator[tuple[str, Graph, float]]:
+def mlperf(system: str, *, quantised: bool) -> Iterator[Row]:
     """MobileNets of the MLPerf Inference edge results, SingleStream, median latency."""
-    networks = {"v1": mobilenet_v1, "v2": mobilenet_v2}
+    versions = {"v1": mobilenet_v1, "v2": mobilenet_v2}
     for row in _read("edge_cpu_mlperf_singlestream.csv"):
         match row["model"].split("-", 4):
             case ["mobilenet", "v1" | "v2" as version, width, resolution, kind]:
                 if row["system"] == system and (kind == "quantized") is quantised:
-                    graph = networks[version](resolution=int(resolution), width=float(width))
+                    graph = versions[version](resolution=int(resolution), width=float(width))
                     yield row["model"], graph, float(row["p50_ms"])
+
+
+def accel_nasbench_fpga(device: str) -> Iterator[Row]:
+    """Accel-NASBench's networks on the DPU of a `zcu102` (batch 1) or `vck190` (batch 6)."""
+    for row in _read("fpga_accel_nasbench_224px.csv"):
+        if row[f"{device}_latency_ms"]:
+            stages = [
+                Stage(
+                    int(row[f"block{stage}_e"]),
+                    int(row[f"block{stage}_k"]),
+                    int(row[f"block{stage}_l"]),
+                    excites=row[f"block{stage}_se"] == "True",
+                )
+                for stage in range(7)
+            ]
+            name = "-".join(map(str, stages))
+            yield name, accel_nasbench(stages), float(row[f"{device}_latency_ms"])
 
 
 def _read(name: str) -> list[dict[str, str]]:

@@ -8,13 +8,21 @@ from functools import partial
 from importlib.resources import files
 from pathlib import Path
 
-from benchmarks.latency.datasets import dataset, fox_nas_rpi4, mlperf
-from fpc.costmodel.features import CPU, FeatureFamily
+from benchmarks.latency.datasets import (
+    Row,
+    accel_nasbench_fpga,
+    fox_nas_rpi4,
+    mlperf,
+    networks,
+)
+from fpc.costmodel.cpu_features import CPU
+from fpc.costmodel.dpu_features import DPU
+from fpc.costmodel.features import FeatureFamily
 from fpc.costmodel.model import Condition, CostModel, Provenance
-from fpc.ir.graph import Graph
 
 _PI4 = "Raspberry Pi 4 (Cortex-A72)"
 _FOX_NAS = "FOX-NAS repository, pixel 4 / Raspberry Pi 4 table; TFLite version and thread inferred"
+_ACCEL_NASBENCH = "Accel-NASBench (Ahmad et al. 2024, Apache-2.0)"
 _MLPERF = "MLPerf Inference edge results, SingleStream p50 (MLCommons, Apache-2.0), system "
 
 
@@ -26,20 +34,18 @@ class Source:
     target: str
     condition: Condition
     features: FeatureFamily
-    rows: Callable[[], Iterator[tuple[str, Graph, float]]]
+    rows: Callable[[], Iterator[Row]]
     networks: str
     source: str
     is_default: bool = False
 
     def fitted(self) -> CostModel:
         """The cost model."""
-        data = dataset(self.rows(), self.features)
         return CostModel.fitted(
             self.target,
             self.condition,
             self.features,
-            data.features,
-            data.latency_ms,
+            networks(self.rows())[1],
             Provenance(
                 source=self.source,
                 evidence="replayed",
@@ -85,6 +91,25 @@ SOURCES = (
         )
         for quantised in (True, False)
     ),
+    Source(
+        "fpga-zcu102-int8",
+        "fpga",
+        Condition(device="ZCU102, DPUCZDX8G B4096", runtime="Vitis AI, batch 1", threads=1),
+        DPU,
+        partial(accel_nasbench_fpga, "zcu102"),
+        "MnasNet-space networks at 224 px",
+        _ACCEL_NASBENCH,
+        is_default=True,
+    ),
+    Source(
+        "fpga-vck190-int8",
+        "fpga",
+        Condition(device="VCK190, DPUCVDX8G", runtime="Vitis AI, batch 6", threads=1),
+        DPU,
+        partial(accel_nasbench_fpga, "vck190"),
+        "MnasNet-space networks at 224 px",
+        _ACCEL_NASBENCH,
+    ),
 )
 
 
@@ -93,7 +118,7 @@ def main() -> None:
     folder = Path(str(files("fpc.costmodel") / "coefficients"))
     for source in SOURCES:
         model = source.fitted()
-        (folder / f"{source.file}.json").write_text(model.model_dump_json(indent=1) + "\n")
+        (folder / f"{source.file}.json").write_text(model.to_json())
         origin = model.provenance
         print(f"{source.file}: {origin.rows} rows, 5-fold MAPE {origin.mape_percent:.2f} %")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -12,8 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from fpc.costmodel.features import FeatureFamily, Matrix, family
-from fpc.costmodel.kernels import Kernel
+from fpc.costmodel.families import family
+from fpc.costmodel.features import FeatureFamily, Matrix
+from fpc.costmodel.kernels import Kernel, Work
+from fpc.costmodel.networks import Networks
 from fpc.costmodel.regression import Fit, fit, leverage
 from fpc.diagnostics.errors import CostModelError
 
@@ -22,10 +25,12 @@ Evidence = Literal["measured", "replayed", "simulated", "predicted"]
 CONFIDENCE = 0.90
 _FAR = 2.0
 """A network extrapolates when its leverage is so many times the largest seen in training."""
+_GUESSED = 0.01
+"""Or when so much of its latency has no measurement behind it."""
 
 
 class _Data(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
 
 class Condition(_Data):
@@ -65,6 +70,13 @@ class Price(_Data):
     """Whether any training row had this feature; the roofline gives the price otherwise."""
 
 
+class Correction(_Data):
+    """What one kernel costs beyond its features, in milliseconds."""
+
+    work: Work
+    ms: float
+
+
 class CostModel(_Data):
     """Prices of one condition."""
 
@@ -80,6 +92,8 @@ class CostModel(_Data):
     """The 90 % quantile of out-of-fold relative errors, at no leverage."""
     largest_leverage: float
     pull: float
+    shrinkage: float = Field(description="of the corrections; infinite where there are none")
+    corrections: tuple[Correction, ...] = ()
     provenance: Provenance
 
     @model_validator(mode="after")
@@ -97,17 +111,17 @@ class CostModel(_Data):
         target: str,
         condition: Condition,
         features: FeatureFamily,
-        rows: Matrix,
-        latency_ms: Matrix,
+        networks: Networks,
         provenance: Provenance,
         *,
         is_default: bool = False,
     ) -> CostModel:
-        """Prices fitted to `rows` [networks, features] and their latencies [networks].
+        """Prices fitted to measured `networks`.
 
-        The error in `provenance` is replaced by what the fit finds.
+        Rows and error in `provenance` are replaced by what the fit finds.
         """
-        found = fit(rows, latency_ms, np.array(list(features.roofline.values())))
+        measured = networks.measured(features)
+        found = fit(measured, features.prior)
         error = float(100.0 * np.abs(found.relative_errors).mean())
         return cls(
             target=target,
@@ -116,14 +130,22 @@ class CostModel(_Data):
             features=features.name,
             prices=tuple(
                 Price(feature=name, ns=_rounded(price), seen=bool(column.any()))
-                for name, price, column in zip(features.names, found.prices, rows.T, strict=True)
+                for name, price, column in zip(
+                    features.names, found.prices, measured.features.T, strict=True
+                )
             ),
             information=tuple(tuple(map(_rounded, row)) for row in found.information),
             half_width=_rounded(_half_width(found)),
             largest_leverage=_rounded(float(found.leverages.max())),
             pull=found.pull,
+            shrinkage=found.shrinkage,
+            corrections=tuple(
+                Correction(work=work, ms=_rounded(float(ms)))
+                for work, ms in zip(networks.works, found.corrections_ms, strict=True)
+                if ms != 0.0
+            ),
             provenance=provenance.model_copy(
-                update={"mape_percent": round(error, 3), "rows": len(latency_ms)}
+                update={"mape_percent": round(error, 3), "rows": len(measured)}
             ),
         )
 
@@ -132,33 +154,44 @@ class CostModel(_Data):
         """Prices in the order of the family's features."""
         return np.array([price.ns for price in self.prices])
 
-    def latency_ms(self, rows: Matrix) -> Matrix:
-        """Latencies [networks] of feature rows [networks, features]."""
-        return rows @ self.vector
+    def to_json(self) -> str:
+        """The document of its file; what is at its default is left out."""
+        return self.model_dump_json(indent=1, exclude_defaults=True) + "\n"
 
-    def relative_half_width(self, rows: Matrix) -> Matrix:
-        """Half the 90 % interval as a fraction of the prediction, [networks]."""
-        return self.half_width * np.sqrt(1.0 + self._leverage(rows))
+    def kernel_ms(self, works: Sequence[Work]) -> Matrix:
+        """The latency of each kernel, [kernels]: networks are sums of these."""
+        by_features = family(self.features).of_kernels(works) @ self.vector
+        corrections = self._corrections
+        return by_features + np.array([corrections.get(work, 0.0) for work in works])
 
-    def extrapolates(self, rows: Matrix) -> NDArray[np.bool_]:
-        """Whether each network is unlike those fitted on, [networks] of bool.
+    def relative_half_width(self, features: Matrix, latency_ms: Matrix) -> Matrix:
+        """Half the 90 % interval as a fraction of the latency, [networks].
 
-        It is when it lies far outside the training rows in the metric of the fit, or when a
-        feature no training row had makes up more than one percent of its latency.
+        `features` [networks, features] and `latency_ms` [networks], as predicted.
         """
-        latency = self.latency_ms(rows)
+        return self.half_width * np.sqrt(1.0 + self._leverage(features, latency_ms))
+
+    def extrapolates(self, features: Matrix, latency_ms: Matrix) -> NDArray[np.bool_]:
+        """Whether each network is unlike those fitted on, [networks].
+
+        It is when it lies far outside the training rows in the metric of the fit, or when features
+        no training row had make up more than one percent of its latency.
+        """
         unseen = np.array([not price.seen for price in self.prices])
-        guessed = (rows[:, unseen] @ self.vector[unseen]) / latency
-        return (self._leverage(rows) > _FAR * self.largest_leverage) | (guessed > 0.01)
+        guessed = (features[:, unseen] @ self.vector[unseen]) / latency_ms
+        far = self._leverage(features, latency_ms) > _FAR * self.largest_leverage
+        return far | (guessed > _GUESSED)
 
     def predict(self, kernels: Sequence[Kernel]) -> Prediction:
         """The latency of a network, kernel by kernel."""
-        amounts = family(self.features).of_kernels(kernel.work for kernel in kernels)
-        total = amounts.sum(axis=0, keepdims=True)
-        latency = float(self.latency_ms(total)[0])
-        if latency <= 0.0:
+        works = [kernel.work for kernel in kernels]
+        each = self.kernel_ms(works)
+        total = family(self.features).of_network(works)[None]
+        latency = each.sum(keepdims=True)
+        if latency[0] <= 0.0:
             raise CostModelError("nothing-to-predict", "the network has no kernel that costs time")
-        half = latency * float(self.relative_half_width(total)[0])
+        milliseconds = float(latency[0])
+        half = milliseconds * float(self.relative_half_width(total, latency)[0])
         seen = {price.feature: price.seen for price in self.prices}
         used = [
             name
@@ -166,19 +199,21 @@ class CostModel(_Data):
             if amount > 0.0 and not seen[name]
         ]
         return Prediction(
-            latency_ms=latency,
-            interval_ms=(max(0.0, latency - half), latency + half),
-            extrapolates=bool(self.extrapolates(total)[0]),
+            latency_ms=milliseconds,
+            interval_ms=(max(0.0, milliseconds - half), milliseconds + half),
+            extrapolates=bool(self.extrapolates(total, latency)[0]),
             unseen=tuple(used),
             kernels=tuple(
-                KernelLatency(kernel, float(ms))
-                for kernel, ms in zip(kernels, amounts @ self.vector, strict=True)
+                KernelLatency(kernel, float(ms)) for kernel, ms in zip(kernels, each, strict=True)
             ),
         )
 
-    def _leverage(self, rows: Matrix) -> Matrix:
-        relative = rows / self.latency_ms(rows)[:, None]
-        return leverage(relative, np.array(self.information))
+    @cached_property
+    def _corrections(self) -> dict[Work, float]:
+        return {correction.work: correction.ms for correction in self.corrections}
+
+    def _leverage(self, features: Matrix, latency_ms: Matrix) -> Matrix:
+        return leverage(features / latency_ms[:, None], np.array(self.information))
 
 
 @dataclass(frozen=True)

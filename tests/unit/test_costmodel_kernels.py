@@ -6,7 +6,8 @@ import itertools
 
 import pytest
 
-from fpc.costmodel.features import CPU, FAMILIES
+from fpc.costmodel.cpu_features import CPU
+from fpc.costmodel.families import FAMILIES
 from fpc.costmodel.kernels import WORK, KernelKind, Work, kernels_of, work_of
 from fpc.diagnostics.errors import CostModelError
 from fpc.ir.graph import Graph

@@ -7,16 +7,17 @@ import json
 import numpy as np
 import pytest
 
-from fpc.costmodel.features import CPU
-from fpc.costmodel.kernels import kernels_of
+from fpc.costmodel.cpu_features import CPU
+from fpc.costmodel.kernels import KernelKind, Work, kernels_of
 from fpc.costmodel.library import select
 from fpc.costmodel.metrics import goodness
 from fpc.costmodel.model import Condition, CostModel, Provenance, read_model
-from fpc.costmodel.regression import fit, solve
+from fpc.costmodel.networks import Networks
+from fpc.costmodel.regression import Measured, correct, fit, solve
 from fpc.diagnostics.errors import CostModelError
 from fpc.zoo.catalog import build
 
-ROOFLINE = np.array(list(CPU.roofline.values()))
+ROOFLINE = CPU.prior
 ORIGIN = Provenance(
     source="made by the test",
     evidence="measured",
@@ -37,22 +38,52 @@ def drawn(rows: int, seed: int, noise: float = 0.0) -> tuple[np.ndarray, np.ndar
     return features, latency, prices
 
 
-def modelled(features: np.ndarray, latency: np.ndarray, **condition: object) -> CostModel:
+def measured(features: np.ndarray, latency: np.ndarray) -> Measured:
+    """Every network a kernel of its own."""
+    return Measured(np.eye(len(latency)), features, latency)
+
+
+def works(rows: int, seed: int) -> list[list[Work]]:
+    """Networks of drawn pointwise, depthwise and adding kernels, some kernels in many of them."""
+    random = np.random.default_rng(seed)
+
+    def work() -> Work:
+        channels, side = int(random.choice([16, 40, 64, 120])), int(random.choice([7, 14, 28]))
+        size, extent = channels * side * side, (side, side)
+        kind = random.choice([KernelKind.CONVOLUTION, KernelKind.DEPTHWISE, KernelKind.ADD])
+        if kind is KernelKind.ADD:
+            return Work(kind, 2 * size, size)
+        groups, filters = (1, (1, 1)) if kind is KernelKind.CONVOLUTION else (channels, (3, 3))
+        taps = side * side * filters[0] * filters[1]
+        return Work(
+            kind, size, size, channels, channels, groups, filters, (1, 1), extent, extent, taps
+        )
+
+    return [[work() for _ in range(random.integers(6, 20))] for _ in range(rows)]
+
+
+def modelled(rows: int, seed: int, noise: float = 0.02, **condition: object) -> CostModel:
+    """A cost model of networks whose latencies are a tenth of the roofline, and noise."""
     given = {"device": "board", "runtime": "Runtime 1.0", "threads": 1, **condition}
-    return CostModel.fitted(
-        "board", Condition.model_validate(given), CPU, features, latency, ORIGIN
-    )
+    random = np.random.default_rng(seed)
+    chosen = works(rows, seed)
+    latency = [
+        float(CPU.of_network(network) @ ROOFLINE * 0.1 * np.exp(random.normal(0.0, noise)))
+        for network in chosen
+    ]
+    networks = Networks.of(zip(chosen, latency, strict=True))
+    return CostModel.fitted("board", Condition.model_validate(given), CPU, networks, ORIGIN)
 
 
 def test_prices_are_found_where_rows_decide():
     features, latency, prices = drawn(200, seed=0)
-    found = fit(features, latency, ROOFLINE)
+    found = fit(measured(features, latency), ROOFLINE)
     np.testing.assert_allclose(found.prices[:-3], prices[:-3], rtol=0.01)
 
 
 def test_what_no_row_decides_keeps_the_roofline_at_the_level_of_the_rest():
     features, latency, _ = drawn(200, seed=1)
-    found = fit(features, latency, ROOFLINE)
+    found = fit(measured(features, latency), ROOFLINE)
     ratios = found.prices[-3:] / ROOFLINE[-3:]
     np.testing.assert_allclose(ratios, ratios[0], rtol=1e-6)
     assert 0.02 < ratios[0] < 0.2
@@ -67,18 +98,49 @@ def test_a_few_rows_are_enough_near_the_roofline():
     features, _, _ = drawn(8, seed=3)
     latency = features @ ROOFLINE * 0.1
     unseen, _, _ = drawn(50, seed=4)
-    predicted = unseen @ fit(features, latency, ROOFLINE).prices
+    predicted = unseen @ fit(measured(features, latency), ROOFLINE).prices
     np.testing.assert_allclose(predicted, unseen @ ROOFLINE * 0.1, rtol=1e-6)
+
+
+def test_what_features_cannot_say_becomes_a_correction_of_the_kernel():
+    random = np.random.default_rng(11)
+    amounts = random.lognormal(0.0, 0.5, (12, len(ROOFLINE))) / ROOFLINE
+    truth = amounts @ ROOFLINE * random.uniform(0.5, 2.0, 12)
+    counts = random.integers(0, 4, (300, 12)).astype(float)
+    counts[:, 0] += 1.0
+    rows = Measured(counts, amounts, counts @ truth)
+    found = fit(rows, ROOFLINE)
+    np.testing.assert_allclose(amounts @ found.prices + found.corrections_ms, truth, rtol=0.01)
+    assert np.abs(found.relative_errors).max() < 0.01
+
+
+def test_no_corrections_where_rows_do_not_share_kernels():
+    features, latency, _ = drawn(100, seed=12, noise=0.05)
+    found = fit(measured(features, latency), ROOFLINE)
+    assert not found.corrections_ms.any()
+
+
+def test_no_kernel_costs_less_than_nothing():
+    random = np.random.default_rng(13)
+    amounts = random.lognormal(0.0, 0.5, (6, len(ROOFLINE))) / ROOFLINE
+    counts = random.integers(1, 4, (40, 6)).astype(float)
+    latency = counts @ (amounts @ ROOFLINE * np.array([1, 1, 1, 1, 0, 0])) + 1e-3
+    rows = Measured(counts, amounts, latency)
+    prices, _ = solve(rows.features, latency, ROOFLINE, 1e-2)
+    assert (amounts @ prices + correct(rows, prices, 1e-7)).min() >= 0.0
 
 
 def test_intervals_hold_what_they_promise():
     covered = []
     for seed in range(20):
-        features, latency, _ = drawn(160, seed=seed, noise=0.05)
-        model = modelled(features[:80], latency[:80])
-        predicted = model.latency_ms(features[80:])
-        half = predicted * model.relative_half_width(features[80:])
-        covered.append(np.abs(predicted - latency[80:]) <= half)
+        model = modelled(80, seed, noise=0.05)
+        unseen = works(80, seed + 1000)
+        latency = np.array([CPU.of_network(network) @ ROOFLINE * 0.1 for network in unseen])
+        latency *= np.exp(np.random.default_rng(seed + 1000).normal(0.0, 0.05, 80))
+        predicted = np.array([model.kernel_ms(network).sum() for network in unseen])
+        features = np.array([CPU.of_network(network) for network in unseen])
+        half = predicted * model.relative_half_width(features, predicted)
+        covered.append(np.abs(predicted - latency) <= half)
     assert 0.86 <= np.mean(covered) <= 0.94
 
 
@@ -99,30 +161,29 @@ def test_rows_that_cannot_be_fitted_are_refused(rows, spoil, code):
         case ("features", value):
             features[3, 0] = value
     with pytest.raises(CostModelError) as raised:
-        fit(features, latency, ROOFLINE)
+        fit(measured(features, latency), ROOFLINE)
     assert raised.value.code == code
 
 
 def test_networks_unlike_the_rows_are_flagged():
-    features, latency, _ = drawn(100, seed=6, noise=0.02)
-    model = modelled(features, latency)
-    assert not model.extrapolates(features).any()
-    one_sided = np.zeros((1, len(ROOFLINE)))
-    one_sided[0, 3] = 1.0
-    assert model.extrapolates(one_sided).all()
-    with_unseen = features[:1].copy()
-    with_unseen[0, -1] = features[0] @ ROOFLINE / ROOFLINE[-1]
-    assert model.extrapolates(with_unseen).all()
+    model = modelled(100, seed=6)
+
+    def flagged(network: list[Work]) -> bool:
+        features = CPU.of_network(network)[None]
+        return bool(model.extrapolates(features, model.kernel_ms(network).sum(keepdims=True))[0])
+
+    alike = works(100, seed=7)
+    assert np.mean([flagged(network) for network in alike]) < 0.02
+    assert flagged([Work(KernelKind.ADD, 2_000_000, 1_000_000)])
+    assert flagged([*alike[0], Work(KernelKind.SOFTMAX, 100_000, 100_000)])
 
 
 def test_a_model_survives_its_file(tmp_path):
-    features, latency, _ = drawn(40, seed=7, noise=0.02)
-    model = modelled(features, latency)
+    model = modelled(40, seed=7)
     path = tmp_path / "board.json"
-    path.write_text(model.model_dump_json(indent=1))
+    path.write_text(model.to_json())
     assert read_model(path) == model
-    kernels = kernels_of(build("mobilenet_v2"))
-    found = read_model(path).predict(kernels)
+    found = read_model(path).predict(kernels_of(build("mobilenet_v2")))
     assert found.latency_ms == pytest.approx(sum(share.latency_ms for share in found.kernels))
     assert found.interval_ms[0] < found.latency_ms < found.interval_ms[1]
     latencies = [share.latency_ms for share in found.costliest]
@@ -130,9 +191,8 @@ def test_a_model_survives_its_file(tmp_path):
 
 
 def test_files_that_are_no_cost_model_are_refused(tmp_path):
-    features, latency, _ = drawn(40, seed=8)
     path = tmp_path / "board.json"
-    document = json.loads(modelled(features, latency).model_dump_json())
+    document = json.loads(modelled(40, seed=8).to_json())
     document["prices"] = document["prices"][1:]
     for text, code in (
         ("", "cost.malformed"),
@@ -149,9 +209,8 @@ def test_files_that_are_no_cost_model_are_refused(tmp_path):
 
 
 def test_a_condition_selects_among_models():
-    features, latency, _ = drawn(40, seed=9, noise=0.02)
     models = [
-        modelled(features, latency, threads=threads, runtime=runtime, precision=precision)
+        modelled(40, seed=9, threads=threads, runtime=runtime, precision=precision)
         for threads, runtime, precision in (
             (1, "TFLite 2.1", "int8"),
             (4, "TFLite 2.7", "int8"),
