@@ -102,6 +102,21 @@ class NetworkBuilder:
         self._padding = padding
         self._epsilon = epsilon
 
+    @classmethod
+    def extending(
+        cls,
+        graph: Graph,
+        name: str,
+        *,
+        seed: int | None = None,
+        padding: Padding = Padding.SYMMETRIC,
+    ) -> NetworkBuilder:
+        """A builder that adds to `graph`, which takes the new `name`."""
+        builder = cls(name, seed=seed, padding=padding)
+        graph.name = name
+        builder._graph = graph
+        return builder
+
     def input(self, channels: int, height: int, width: int, name: str = "input") -> Value:
         """An input map [1, channels, height, width]."""
         return self._graph.add_input(name, TensorType(DType.F32, (1, channels, height, width)))

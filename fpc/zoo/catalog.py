@@ -49,6 +49,7 @@ NETWORKS: Mapping[str, str] = MappingProxyType(
         "fbnet_96": "fbnet:fbnet_96",
         "resnet18": "resnet:resnet18",
         "resnet50": "resnet:resnet50",
+        "ssdlite": "ssdlite:ssdlite",
         "squeezenet_1_0": "squeezenet:squeezenet_1_0",
         "squeezenet_1_1": "squeezenet:squeezenet_1_1",
     }
