@@ -132,7 +132,7 @@ def report_failure(error: BaseException, words: Sequence[str]) -> int:
                 print_json(_as_json(error.code, error.message, error))
             return error.exit_status
         case KeyboardInterrupt():
-            _say("interrupted: nothing was written")
+            _say("interrupted: no artifact was left half written")
             return INTERRUPTED_EXIT_STATUS
         case BrokenPipeError():
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -23,6 +23,7 @@ from fpc.cli import (
     explain,
     golden,
     measure,
+    predict,
     targets,
     zoo,
 )
@@ -42,6 +43,7 @@ app.command("compile")(compile.run)
 app.command("check")(check.run)
 app.command("explain")(explain.run)
 app.command("compare")(compare.run)
+app.command("predict")(predict.run)
 app.command("measure")(measure.run)
 app.command("targets")(targets.run)
 app.add_typer(golden.app, name="golden")

@@ -10,10 +10,11 @@ from fpc.costmodel.model import CostModel, read_model
 from fpc.diagnostics.errors import CostModelError
 
 
-def shipped() -> tuple[CostModel, ...]:
-    """Every cost model that comes with fpc."""
+def shipped(target: str = "") -> tuple[CostModel, ...]:
+    """Every cost model that comes with fpc; with a target's name only those of that target."""
     folder = Path(str(files("fpc.costmodel") / "coefficients"))
-    return tuple(read_model(path) for path in sorted(folder.glob("*.json")))
+    models = (read_model(path) for path in sorted(folder.glob(f"{target}*.json")))
+    return tuple(model for model in models if target in ("", model.target))
 
 
 def select(

@@ -24,6 +24,7 @@ from fpc.driver.integer_source import (
 from fpc.driver.io_types import set_io_types, type_names
 from fpc.driver.lower import emit_tflite, float_runner, set_layout, tflite_runner
 from fpc.driver.options import CompileOptions, Precision
+from fpc.driver.predict import predict_compiled
 from fpc.driver.prepare import describe_source, imported_from, naming, start
 from fpc.driver.quantise import Quantised, quantise
 from fpc.driver.swap import swap_activations
@@ -141,6 +142,7 @@ def _compile(model: Graph | ModelSource, options: CompileOptions, progress: Prog
             if quantised is not None and not any(swap.applied for swap in swaps):
                 notes += _accepted(poor_accuracy(found, samples.origin), options)
             accuracy = AccuracyPart(**vars(found))
+    placement = describe_placement(graph, target, precision)
     report = Report(
         fpc=version("fpc"),
         target=target.name,
@@ -154,7 +156,8 @@ def _compile(model: Graph | ModelSource, options: CompileOptions, progress: Prog
         passes=describe_passes(stage.records),
         quantisation=quantised.part if quantised is not None else None,
         swaps=swaps,
-        placement=describe_placement(graph, target, precision),
+        placement=placement,
+        prediction=predict_compiled(graph, target, precision.value, placement),
         accuracy=accuracy,
         verification=VerificationPart(
             runtime=verification.runtime,

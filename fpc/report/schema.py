@@ -140,6 +140,30 @@ class PlacementPart(_Part):
         return 100.0 * fast / max(1, total)
 
 
+class KernelPart(_Part):
+    """A kernel's share of the predicted latency."""
+
+    node: str
+    op: str
+    latency_ms: float
+
+
+class PredictionPart(_Part):
+    """A latency that a cost model predicts, in milliseconds, with its 90 % interval."""
+
+    latency_ms: float
+    interval_ms: tuple[float, float]
+    extrapolates: bool
+    """Whether the network is unlike those that the cost model was fitted on."""
+    evidence: Literal["predicted"] = "predicted"
+    condition: str
+    fitted_on: str
+    """What the cost model was fitted on, with the evidence label of those latencies."""
+    notes: tuple[str, ...] = ()
+    kernels: tuple[KernelPart, ...]
+    """Costliest first."""
+
+
 class AccuracyPart(_Part):
     """Top-1 and top-5 in percent, float and compiled, on labelled samples."""
 
@@ -192,6 +216,8 @@ class Report(_Part):
     quantisation: QuantisationPart | None = None
     swaps: tuple[SwapPart, ...] = ()
     placement: PlacementPart
+    prediction: PredictionPart | None = None
+    """None where fpc has no cost model of the target in this precision."""
     accuracy: AccuracyPart | None = None
     verification: VerificationPart | None = None
     files: tuple[FilePart, ...] = ()

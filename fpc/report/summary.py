@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fpc.report.schema import QuantisationPart, Report
+from fpc.report.schema import PredictionPart, QuantisationPart, Report
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 _WORST_LAYERS = 5
+_COSTLIEST_KERNELS = 5
 
 
 def print_summary(
@@ -38,6 +39,8 @@ def summary_lines(report: Report, directory: Path) -> Iterator[str]:
     )
     if report.quantisation is not None:
         yield from _quantisation_lines(report.quantisation)
+    if report.prediction is not None:
+        yield from _prediction_lines(report.prediction)
     if report.accuracy is not None:
         found = report.accuracy
         yield (
@@ -63,6 +66,17 @@ def summary_lines(report: Report, directory: Path) -> Iterator[str]:
         yield f"verified    {checked.runtime} against {checked.numerics}: {verdict}"
     for file in report.files:
         yield f"written     {directory / file.name} ({file.bytes / 1e3:.0f} kB)"
+
+
+def _prediction_lines(found: PredictionPart) -> Iterator[str]:
+    low, high = found.interval_ms
+    yield (
+        f"latency     {found.latency_ms:.1f} ms predicted ({found.condition}), 90 % interval "
+        f"{low:.1f} to {high:.1f} ms" + (", extrapolates" if found.extrapolates else "")
+    )
+    for number, kernel in enumerate(found.kernels[:_COSTLIEST_KERNELS]):
+        word = "costliest" if number == 0 else ""
+        yield f"{word:<12}{kernel.latency_ms:.2f} ms  {kernel.op}  {kernel.node}"
 
 
 def _quantisation_lines(quantised: QuantisationPart) -> Iterator[str]:

@@ -1,0 +1,41 @@
+"""`fpc predict`: a labelled latency with its interval and kernels, or a coded refusal."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.cli.digits import MODEL
+from tests.cli.invoke import refuse, succeed
+
+
+def test_prediction_of_the_digits_network(golden):
+    assert succeed("predict", MODEL).out == golden
+
+
+def test_document():
+    found = succeed("predict", MODEL, "--json").document
+    assert found["evidence"] == "predicted"
+    assert found["extrapolates"] is True
+    assert "replayed" in found["fitted_on"]
+    assert "TFLite 2.1, 1 thread, int8" in found["condition"]
+    low, high = found["interval_ms"]
+    assert low <= found["latency_ms"] <= high
+    shares = [kernel["latency_ms"] for kernel in found["kernels"]]
+    assert sum(shares) == pytest.approx(found["latency_ms"])
+    assert any("leave the fast path" in note for note in found["notes"])
+
+
+def test_runtime_and_precision_select_the_condition():
+    found = succeed("predict", MODEL, "--runtime", "tflite 2.7", "--float", "--json").document
+    assert "TFLite 2.7.1 ruy, threads not stated, float32" in found["condition"]
+
+
+def test_a_condition_without_a_model_is_refused_with_those_there_are():
+    message = refuse(1, "cost.no-model", "predict", MODEL, "--runtime", "caffe")
+    assert "TFLite 2.7.1" in message
+
+
+def test_a_file_that_is_no_cost_model_is_refused(tmp_path):
+    path = tmp_path / "prices.json"
+    path.write_text("[]")
+    assert "prices.json" in refuse(1, "cost.malformed", "predict", MODEL, "--cost-model", path)
