@@ -21,6 +21,7 @@ from fpc.cli import (
     compare,
     compile,  # noqa: A004 - the name of the command
     explain,
+    fit,
     golden,
     measure,
     predict,
@@ -45,6 +46,7 @@ app.command("explain")(explain.run)
 app.command("compare")(compare.run)
 app.command("predict")(predict.run)
 app.command("measure")(measure.run)
+app.command("fit")(fit.run)
 app.command("targets")(targets.run)
 app.add_typer(golden.app, name="golden")
 app.add_typer(zoo.app, name="zoo")

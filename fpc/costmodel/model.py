@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,9 @@ from fpc.costmodel.networks import Networks
 from fpc.costmodel.regression import Fit, fit, leverage
 from fpc.diagnostics.errors import CostModelError
 
-Evidence = Literal["measured", "replayed", "simulated", "predicted"]
+Evidence: TypeAlias = Literal["measured", "replayed", "simulated", "predicted"]
+
+Precision: TypeAlias = Literal["int8", "int16", "float32"]
 
 CONFIDENCE = 0.90
 _FAR = 2.0
@@ -39,7 +41,7 @@ class Condition(_Data):
     device: str
     runtime: str
     threads: int | None = Field(default=None, description="None where the source does not say")
-    precision: Literal["int8", "float32"] = "int8"
+    precision: Precision = "int8"
 
     def __str__(self) -> str:
         threads = "threads not stated" if self.threads is None else f"{self.threads} threads"

@@ -70,6 +70,21 @@ def write_directory(directory: Path, files: Mapping[str, bytes]) -> None:
         shutil.rmtree(staging, ignore_errors=True)
 
 
+def write_file(file: Path, content: bytes) -> None:
+    """Put `content` at `file`, whole or not at all; `UsageError` when the place is not writable."""
+    try:
+        with tempfile.TemporaryDirectory(prefix=".fpc-", dir=file.parent) as folder:
+            staged = Path(folder, file.name)
+            staged.write_bytes(content)
+            staged.replace(file)
+    except OSError as error:
+        raise UsageError(
+            "output",
+            f"cannot write {file}: {error.strerror or error}",
+            help="name a file you may write to with -o",
+        ) from None
+
+
 def digest(content: bytes) -> str:
     """The SHA-256 of `content`, in hex."""
     return hashlib.sha256(content).hexdigest()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from fpc.backends.onnx.emit import emit_bytes
 from fpc.diagnostics.errors import UsageError
+from fpc.driver.artifact import write_file
 from fpc.ir.graph import Graph
 from fpc.targets.description import multiply_adds
 from fpc.zoo import catalog, ofa_config
@@ -43,7 +43,7 @@ def build_network(
     The file is that of a network just trained, with drawn weights and statistics; it appears
     whole or not at all. `UsageError` for a network, an option or a place that cannot be.
     """
-    _write(file, emit_bytes(_network(name, resolution, width, seed)))
+    write_file(file, emit_bytes(_network(name, resolution, width, seed)))
     options = () if width is None else ("width",)
     return _size(_network(name, resolution, width, None), name, options)
 
@@ -70,17 +70,3 @@ def _size(network: Graph, name: str, options: tuple[str, ...]) -> NetworkSize:
         sum(map(multiply_adds, network)),
         sum(value.type.size for value in network.constants),
     )
-
-
-def _write(file: Path, content: bytes) -> None:
-    try:
-        with tempfile.TemporaryDirectory(prefix=".fpc-", dir=file.parent) as folder:
-            staged = Path(folder, file.name)
-            staged.write_bytes(content)
-            staged.replace(file)
-    except OSError as error:
-        raise UsageError(
-            "output",
-            f"cannot write {file}: {error.strerror or error}",
-            help="name a file you may write to with -o",
-        ) from None
