@@ -17,7 +17,10 @@ T = TypeVar("T")
 def for_all(
     strategy: SearchStrategy[T], check: Callable[[T], None], *, part: int, examples: int
 ) -> None:
-    """Call `check` with `examples` values of `strategy`, always the same ones for a `part`.
+    """Call `check` with `examples` values of `strategy`, the same ones whenever a `part` runs.
+
+    Hypothesis mixes constants of the project's own source into what it draws, so that the examples
+    are others after an edit anywhere in it.
 
     A failing example is shown as found: shrinking graphs takes minutes. Add `Phase.shrink` to
     look for a smaller one.

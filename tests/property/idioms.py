@@ -233,6 +233,15 @@ def scaled_and_shifted(b: Builder) -> None:
     b.apply(b.pick((Add(), Sub())), y, b.constant(*shape))
 
 
+def arithmetic_of_constants(b: Builder) -> None:
+    """A number a channel that is itself computed from constants."""
+    x = b.map()
+    if x is None:
+        return
+    shape = (x.type.shape[1], 1, 1)
+    b.apply(Mul(), x, b.apply(Add(), b.constant(*shape), b.constant(*shape)))
+
+
 def channel_shuffle(b: Builder) -> None:
     x = b.map()
     if x is None or x.type.shape[1] % 2:
@@ -276,6 +285,7 @@ def there_and_back(b: Builder) -> None:
             b.apply(Concat(1), x)
 
 
+# What a pass needs and few graphs would have stands here several times.
 IDIOMS: tuple[Callable[[Builder], None], ...] = (
     convolution_batch_norm,
     convolution_batch_norm,
@@ -290,13 +300,20 @@ IDIOMS: tuple[Callable[[Builder], None], ...] = (
     silu,
     gelu,
     padded_window,
+    padded_window,
+    padded_window,
     clamp_by_constants,
     clamp_after_arithmetic,
     residual_block,
     squeeze_and_excite,
     classifier,
     scaled_and_shifted,
+    scaled_and_shifted,
+    arithmetic_of_constants,
     channel_shuffle,
+    focus,
+    focus,
+    focus,
     focus,
     there_and_back,
 )
