@@ -77,8 +77,10 @@ def split(rows: Networks, features: str, train: Matrix, test: Matrix) -> Split:
     )
     condition = Condition(device="", runtime="")
     model = CostModel.fitted("", condition, family, training, origin)
-    predicted = unseen.counts @ model.kernel_ms(rows.works)
-    half = model.relative_half_width(unseen.measured(family).features, predicted)
+    kernel_ms = model.kernel_ms(rows.works)
+    predicted = unseen.counts @ kernel_ms
+    unfamiliar = unseen.counts @ (kernel_ms * model.unfamiliar(rows.works)) / predicted
+    half = model.relative_half_width(unseen.measured(family).features, predicted, unfamiliar)
     return len(training.latency_ms), predicted, unseen.latency_ms, half * predicted
 
 

@@ -17,7 +17,7 @@ from fpc.costmodel.families import family
 from fpc.costmodel.features import FeatureFamily, Matrix
 from fpc.costmodel.kernels import Kernel, Work
 from fpc.costmodel.networks import Networks
-from fpc.costmodel.regression import Fit, fit, leverage
+from fpc.costmodel.regression import fit, leverage
 from fpc.diagnostics.errors import CostModelError
 
 Evidence: TypeAlias = Literal["measured", "replayed", "simulated", "predicted"]
@@ -27,6 +27,8 @@ Precision: TypeAlias = Literal["int8", "int16", "float32"]
 CONFIDENCE = 0.90
 _FAR = 2.0
 """A network extrapolates when its leverage is so many times the largest seen in training."""
+_MOST = 0.5
+"""Or when a larger share of its latency is spent in kernels no fitted network had."""
 _GUESSED = 0.01
 """Or when so much of its latency has no measurement behind it."""
 
@@ -92,6 +94,8 @@ class CostModel(_Data):
     information: tuple[tuple[float, ...], ...]
     half_width: float
     """The 90 % quantile of out-of-fold relative errors, at no leverage."""
+    half_width_of_features: float
+    """The same without corrections: what holds of kernels that no fitted network had."""
     largest_leverage: float
     pull: float
     shrinkage: float = Field(description="of the corrections; infinite where there are none")
@@ -137,7 +141,8 @@ class CostModel(_Data):
                 )
             ),
             information=tuple(tuple(map(_rounded, row)) for row in found.information),
-            half_width=_rounded(_half_width(found)),
+            half_width=_rounded(_half_width(found.relative_errors, found.leverages)),
+            half_width_of_features=_rounded(_half_width(found.feature_errors, found.leverages)),
             largest_leverage=_rounded(float(found.leverages.max())),
             pull=found.pull,
             shrinkage=found.shrinkage,
@@ -166,23 +171,38 @@ class CostModel(_Data):
         corrections = self._corrections
         return by_features + np.array([corrections.get(work, 0.0) for work in works])
 
-    def relative_half_width(self, features: Matrix, latency_ms: Matrix) -> Matrix:
+    def unfamiliar(self, works: Sequence[Work]) -> Matrix:
+        """1 for each kernel that no fitted network had, else 0, [kernels].
+
+        All 0 where there are no corrections: features alone do not know one kernel from another.
+        """
+        known = self._corrections
+        return np.array([float(bool(known) and work not in known) for work in works])
+
+    def relative_half_width(
+        self, features: Matrix, latency_ms: Matrix, unfamiliar: Matrix
+    ) -> Matrix:
         """Half the 90 % interval as a fraction of the latency, [networks].
 
-        `features` [networks, features] and `latency_ms` [networks], as predicted.
+        `features` [networks, features], `latency_ms` [networks] as predicted, and the share of it
+        that is spent in unfamiliar kernels [networks].
         """
-        return self.half_width * np.sqrt(1.0 + self._leverage(features, latency_ms))
+        width = self.half_width + unfamiliar * (self.half_width_of_features - self.half_width)
+        return width * np.sqrt(1.0 + self._leverage(features, latency_ms))
 
-    def extrapolates(self, features: Matrix, latency_ms: Matrix) -> NDArray[np.bool_]:
+    def extrapolates(
+        self, features: Matrix, latency_ms: Matrix, unfamiliar: Matrix
+    ) -> NDArray[np.bool_]:
         """Whether each network is unlike those fitted on, [networks].
 
-        It is when it lies far outside the training rows in the metric of the fit, or when features
-        no training row had make up more than one percent of its latency.
+        It is when it lies far outside the training rows in the metric of the fit, when most of its
+        latency is spent in unfamiliar kernels, or when features no training row had make up more
+        than one percent of it. Arguments as for `relative_half_width`.
         """
         unseen = np.array([not price.seen for price in self.prices])
         guessed = (features[:, unseen] @ self.vector[unseen]) / latency_ms
         far = self._leverage(features, latency_ms) > _FAR * self.largest_leverage
-        return far | (guessed > _GUESSED)
+        return far | (unfamiliar > _MOST) | (guessed > _GUESSED)
 
     def predict(self, kernels: Sequence[Kernel]) -> Prediction:
         """The latency of a network, kernel by kernel."""
@@ -193,7 +213,8 @@ class CostModel(_Data):
         if latency[0] <= 0.0:
             raise CostModelError("nothing-to-predict", "the network has no kernel that costs time")
         milliseconds = float(latency[0])
-        half = milliseconds * float(self.relative_half_width(total, latency)[0])
+        unfamiliar = each @ self.unfamiliar(works)[:, None] / latency
+        half = milliseconds * float(self.relative_half_width(total, latency, unfamiliar)[0])
         seen = {price.feature: price.seen for price in self.prices}
         used = [
             name
@@ -203,7 +224,7 @@ class CostModel(_Data):
         return Prediction(
             latency_ms=milliseconds,
             interval_ms=(max(0.0, milliseconds - half), milliseconds + half),
-            extrapolates=bool(self.extrapolates(total, latency)[0]),
+            extrapolates=bool(self.extrapolates(total, latency, unfamiliar)[0]),
             unseen=tuple(used),
             kernels=tuple(
                 KernelLatency(kernel, float(ms)) for kernel, ms in zip(kernels, each, strict=True)
@@ -260,9 +281,9 @@ def read_model(path: Path) -> CostModel:
         ) from None
 
 
-def _half_width(found: Fit) -> float:
+def _half_width(errors: Matrix, leverages: Matrix) -> float:
     """The split-conformal quantile (Lei et al. 2018) of errors in units of their expected size."""
-    scores = np.sort(np.abs(found.relative_errors) / np.sqrt(1.0 + found.leverages))
+    scores = np.sort(np.abs(errors) / np.sqrt(1.0 + leverages))
     rank = min(len(scores), math.ceil((len(scores) + 1) * CONFIDENCE))
     return float(scores[rank - 1])
 

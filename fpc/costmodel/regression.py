@@ -74,6 +74,8 @@ class Fit:
     information: Matrix
     relative_errors: Matrix
     """Out-of-fold, one a training row: predicted / measured - 1."""
+    feature_errors: Matrix
+    """The same by features alone, without corrections."""
     leverages: Matrix
     """Out-of-fold, one a training row."""
 
@@ -101,7 +103,8 @@ def fit(measured: Measured, roofline: Matrix) -> Fit:
     prices, information = solve(measured.features, measured.latency_ms, roofline, pull)
     errors, leverages = _out_of_fold(measured, roofline, pull, shrinkage, splits)
     corrections = correct(measured, prices, shrinkage)
-    return Fit(prices, corrections, pull, shrinkage, information, errors, leverages)
+    by_features, _ = _out_of_fold(measured, roofline, pull, math.inf, splits)
+    return Fit(prices, corrections, pull, shrinkage, information, errors, by_features, leverages)
 
 
 def solve(

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from fpc.costmodel.cpu_features import CPU
-from fpc.costmodel.kernels import KernelKind, Work, kernels_of
+from fpc.costmodel.kernels import Kernel, KernelKind, Work, kernels_of
 from fpc.costmodel.library import select
 from fpc.costmodel.metrics import goodness
 from fpc.costmodel.model import Condition, CostModel, Provenance, read_model
 from fpc.costmodel.networks import Networks
 from fpc.costmodel.regression import Measured, correct, fit, solve
 from fpc.diagnostics.errors import CostModelError
+from fpc.diagnostics.location import UNKNOWN
 from fpc.zoo.catalog import build
 
 ROOFLINE = CPU.prior
@@ -139,7 +141,7 @@ def test_intervals_hold_what_they_promise():
         latency *= np.exp(np.random.default_rng(seed + 1000).normal(0.0, 0.05, 80))
         predicted = np.array([model.kernel_ms(network).sum() for network in unseen])
         features = np.array([CPU.of_network(network) for network in unseen])
-        half = predicted * model.relative_half_width(features, predicted)
+        half = predicted * model.relative_half_width(features, predicted, np.zeros(80))
         covered.append(np.abs(predicted - latency) <= half)
     assert 0.86 <= np.mean(covered) <= 0.94
 
@@ -170,12 +172,40 @@ def test_networks_unlike_the_rows_are_flagged():
 
     def flagged(network: list[Work]) -> bool:
         features = CPU.of_network(network)[None]
-        return bool(model.extrapolates(features, model.kernel_ms(network).sum(keepdims=True))[0])
+        latency = model.kernel_ms(network).sum(keepdims=True)
+        return bool(model.extrapolates(features, latency, np.zeros(1))[0])
 
     alike = works(100, seed=7)
     assert np.mean([flagged(network) for network in alike]) < 0.02
     assert flagged([Work(KernelKind.ADD, 2_000_000, 1_000_000)])
     assert flagged([*alike[0], Work(KernelKind.SOFTMAX, 100_000, 100_000)])
+
+
+def test_unfamiliar_kernels_widen_the_interval_and_are_flagged():
+    chosen = works(400, seed=14)
+    random = np.random.default_rng(14)
+    odd = {work: random.uniform(0.5, 2.0) for network in chosen for work in network}
+    costs = [
+        float(sum(CPU.of_kernels([work])[0] @ ROOFLINE * 0.1 * odd[work] for work in network))
+        for network in chosen
+    ]
+    condition = Condition(device="board", runtime="Runtime 1.0", threads=1)
+    networks = Networks.of(zip(chosen, costs, strict=True))
+    model = CostModel.fitted("board", condition, CPU, networks, ORIGIN)
+    assert model.corrections
+    assert model.half_width < 0.1 * model.half_width_of_features
+    assert not model.unfamiliar(chosen[0]).any()
+
+    def width(works: list[Work]) -> tuple[float, bool]:
+        found = model.predict([Kernel("k", "op", work, UNKNOWN) for work in works])
+        low, high = found.interval_ms
+        return (high - low) / found.latency_ms, found.extrapolates
+
+    unknown = [replace(work, in_size=work.in_size + 1) for work in chosen[0]]
+    assert model.unfamiliar(unknown).all()
+    assert not width(chosen[0])[1]
+    assert width(unknown)[1]
+    assert width(unknown)[0] > 5 * width(chosen[0])[0]
 
 
 def test_a_model_survives_its_file(tmp_path):
