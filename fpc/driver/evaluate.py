@@ -10,6 +10,7 @@ from fpc.diagnostics.errors import QuantError, UsageError
 from fpc.diagnostics.progress import Progress, silent
 from fpc.frontends.samples import LabelledSamples
 from fpc.interp.runner import Runner
+from fpc.interp.two_at_once import two_at_once
 from fpc.ir.constant import Array
 from fpc.quant.quality import GOOD_DB, judge
 
@@ -63,8 +64,9 @@ def evaluate(
         )
     reference: list[Array] = []
     compiled: list[Array] = []
-    for done, sample in enumerate(samples, start=1):
-        reference.append(np.ravel(run_float(sample)[0]))
+    answers = two_at_once(run_float, samples)
+    for done, (sample, answer) in enumerate(zip(samples, answers, strict=True), start=1):
+        reference.append(np.ravel(answer[0]))
         compiled.append(np.ravel(run_compiled(sample)[0]))
         progress("evaluating", done, len(samples))
     scores, integer_scores = np.stack(reference), np.stack(compiled)

@@ -58,10 +58,10 @@ def available_threads() -> int:
 
 
 def float_runner(graph: Graph) -> Runner:
-    """Runs a float NCHW graph in onnxruntime."""
+    """Runs a float NCHW graph in onnxruntime, on half of the cores: two threads may call it."""
     from fpc.backends.onnx.runner import onnxruntime_runner
 
-    return onnxruntime_runner(graph)
+    return onnxruntime_runner(graph, max(1, available_threads() // 2))
 
 
 def run_file(content: bytes, inputs: Sequence[Array], kernels: Kernels) -> tuple[Array, ...]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from fpc.interp.runner import RunnerFactory, Samples
+from fpc.interp.two_at_once import two_at_once
 from fpc.ir.constant import Array
 from fpc.ir.graph import Graph, Value
 from fpc.quant.channel_scales import ChannelRange
@@ -25,13 +26,16 @@ def channel_ranges(
     copy, twins = graph.clone_with_values()
     copy.set_outputs(twins[value] for value in computed)
     runner = make_runner(copy)
-    found: dict[Value, ChannelRange] = {}
-    for sample in samples:
+
+    def look(sample: tuple[Array, ...]) -> dict[Value, ChannelRange]:
         arrays = dict(zip(graph.inputs, sample, strict=True))
         arrays.update(zip(computed, runner(sample), strict=True))
-        for value in values:
-            seen = _range(arrays[value])
-            found[value] = found[value].hull(seen) if value in found else seen
+        return {value: _range(arrays[value]) for value in values}
+
+    found: dict[Value, ChannelRange] = {}
+    for seen in two_at_once(look, samples):
+        for value, channels in seen.items():
+            found[value] = found[value].hull(channels) if value in found else channels
     return found
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from fpc.diagnostics.errors import QuantError
 from fpc.interp.runner import Runner, Samples
+from fpc.interp.two_at_once import two_at_once
 from fpc.ir.constant import Array
 from fpc.ir.graph import Graph
 from fpc.ir.types import TensorType
@@ -37,8 +38,7 @@ class Guard:
         self._graph = graph
         self._samples = samples
         self._runners = runners
-        runner = runners.floating(graph)
-        self._answers = [runner(sample) for sample in samples]
+        self._answers = list(two_at_once(runners.floating(graph), samples))
 
     @property
     def samples(self) -> int:

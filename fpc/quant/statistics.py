@@ -6,20 +6,39 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import gcd, inf, isfinite
+from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fpc.diagnostics.errors import QuantError
 from fpc.interp.runner import Runner, RunnerFactory, Samples
+from fpc.interp.two_at_once import two_at_once
 from fpc.ir.constant import Array
 from fpc.ir.dtype import DType
 from fpc.ir.graph import Graph, Value
 from fpc.ir.op import Quantisation
-from fpc.quant.ahead import one_ahead
 from fpc.quant.distribution import HISTOGRAM_BINS, Distribution, Histogram, count_bins
 from fpc.quant.saturation import clamp_bounds
 
 _HISTOGRAM_ELEMENTS = 1 << 16
+
+
+class Listener(Protocol):
+    """Somebody who wants to hear of values while calibration runs the graph anyway."""
+
+    @property
+    def values(self) -> Iterable[Value]:
+        """What it wants to hear of."""
+        ...
+
+    def wants(self, position: int) -> bool:
+        """Whether it wants to hear of the sample at `position`."""
+        ...
+
+    def hear(self, arrays: Mapping[Value, Array]) -> None:
+        """Take the values of the next sample that it wants, in the order of samples."""
+        ...
 
 
 class Statistics(Mapping[Value, Distribution]):
@@ -70,18 +89,19 @@ def collect(
     make_runner: RunnerFactory,
     *,
     values: Iterable[Value] | None = None,
+    listener: Listener | None = None,
     on_sample: Callable[[], None] | None = None,
 ) -> Statistics:
     """The statistics of `values` (default: `observed_values(graph)`) over `samples`.
 
     Runs the graph once a sample, and keeps nothing of it but running extremes: memory does not
-    depend on the number of samples. `on_sample` is called after each, for progress bars.
-    `QuantError` when there are no samples, one does not fit the graph's inputs, or a value is not
-    finite.
+    depend on the number of samples. The runner is called by two threads at once. `on_sample` is
+    called after each sample, for progress bars. `QuantError` when there are no samples, one does
+    not fit the graph's inputs, or a value is not finite.
     """
     wanted = tuple(observed_values(graph) if values is None else dict.fromkeys(values))
     observation = _Observation(graph, samples, wanted, make_runner)
-    return Statistics(observation.distributions(on_sample))
+    return Statistics(observation.distributions(listener, on_sample))
 
 
 class _Observation:
@@ -90,23 +110,36 @@ class _Observation:
     def __init__(
         self, graph: Graph, samples: Samples, values: Sequence[Value], make_runner: RunnerFactory
     ) -> None:
-        self._inputs = graph.inputs
+        self._graph = graph
         self._samples = samples
         self._values = values
-        self._computed = [value for value in values if value.producer is not None]
-        copy, twins = graph.clone_with_values()
-        copy.set_outputs(twins[value] for value in self._computed)
-        self._runner: Runner | None = make_runner(copy) if self._computed else None
+        self._make_runner = make_runner
         self._extremes: dict[Value, _Extremes] = {}
         self._histograms: dict[Value, Histogram] | None = None
 
-    def distributions(self, on_sample: Callable[[], None] | None) -> dict[Value, Distribution]:
+    def distributions(
+        self, listener: Listener | None, on_sample: Callable[[], None] | None
+    ) -> dict[Value, Distribution]:
         """What a first pass over the samples tells."""
         self._extremes = {value: _Extremes() for value in self._values}
+        also = () if listener is None else tuple(listener.values)
+        run = self._runner((*self._values, *also))
+
+        def look(
+            numbered: tuple[int, tuple[Array, ...]],
+        ) -> tuple[dict[Value, tuple[float, float]], dict[Value, Array]]:
+            position, sample = numbered
+            arrays = run(position, sample)
+            seen = {value: _extremes(arrays[value], value) for value in self._values}
+            is_heard = listener is not None and listener.wants(position)
+            return seen, {value: arrays[value] for value in also} if is_heard else {}
+
         count = 0
-        for arrays in one_ahead(self._runs()):
-            for value, array in arrays.items():
-                self._extremes[value].add(array, value)
+        for seen, heard in two_at_once(look, enumerate(self._samples)):
+            for value, (low, high) in seen.items():
+                self._extremes[value].add(low, high)
+            if listener is not None and heard:
+                listener.hear(heard)
             count += 1
             if on_sample is not None:
                 on_sample()
@@ -130,24 +163,42 @@ class _Observation:
 
     def _count(self) -> dict[Value, Histogram]:
         bounds = {value: (seen.low, seen.high) for value, seen in self._extremes.items()}
+        run = self._runner(self._values)
+
+        def count(numbered: tuple[int, tuple[Array, ...]]) -> dict[Value, NDArray[np.float64]]:
+            position, sample = numbered
+            return {
+                value: count_bins(_thinned(array, position), *bounds[value])
+                for value, array in run(position, sample).items()
+            }
+
         counts = {value: np.zeros(HISTOGRAM_BINS) for value in self._values}
-        for round_, arrays in enumerate(one_ahead(self._runs())):
-            for value, array in arrays.items():
-                low, high = bounds[value]
-                counts[value] += count_bins(_thinned(array, round_), low, high)
+        for found in two_at_once(count, enumerate(self._samples)):
+            for value in self._values:
+                counts[value] += found[value]
         return {value: Histogram(*bounds[value], counts[value]) for value in self._values}
 
-    def _runs(self) -> Iterator[dict[Value, Array]]:
-        for index, sample in enumerate(self._samples):
-            arrays = check_sample(self._inputs, sample, index)
-            found = {
-                value: array
-                for value, array in zip(self._inputs, arrays, strict=True)
-                if value in self._extremes
-            }
-            if self._runner is not None:
-                found.update(zip(self._computed, self._runner(arrays), strict=True))
-            yield found
+    def _runner(
+        self, values: Iterable[Value]
+    ) -> Callable[[int, tuple[Array, ...]], dict[Value, Array]]:
+        """What gives `values` for the sample at a position."""
+        inputs = self._graph.inputs
+        wanted = dict.fromkeys(values)
+        given = [value for value in inputs if value in wanted]
+        computed = [value for value in wanted if value.producer is not None]
+        copy, twins = self._graph.clone_with_values()
+        copy.set_outputs(twins[value] for value in computed)
+        runner: Runner | None = self._make_runner(copy) if computed else None
+
+        def run(position: int, sample: tuple[Array, ...]) -> dict[Value, Array]:
+            arrays = dict(zip(inputs, check_sample(inputs, sample, position), strict=True))
+            found = {value: arrays[value] for value in given}
+            if runner is not None:
+                outputs = runner(tuple(arrays.values()))
+                found.update(zip(computed, outputs, strict=True))
+            return found
+
+        return run
 
 
 @dataclass
@@ -157,14 +208,19 @@ class _Extremes:
     low: float = inf
     high: float = -inf
 
-    def add(self, array: Array, value: Value) -> None:
-        """Take one more array of the value into account."""
-        if array.size == 0:
-            return
-        low, high = float(array.min()), float(array.max())
-        if not (isfinite(low) and isfinite(high)):
-            raise _not_finite(value)
+    def add(self, low: float, high: float) -> None:
+        """Take the extremes of one more array into account."""
         self.low, self.high = min(self.low, low), max(self.high, high)
+
+
+def _extremes(array: Array, value: Value) -> tuple[float, float]:
+    """The least and the greatest element of one array of `value`; an empty one has neither."""
+    if array.size == 0:
+        return inf, -inf
+    low, high = float(array.min()), float(array.max())
+    if not (isfinite(low) and isfinite(high)):
+        raise _not_finite(value)
+    return low, high
 
 
 def check_sample(inputs: Sequence[Value], sample: Sequence[Array], index: int) -> tuple[Array, ...]:

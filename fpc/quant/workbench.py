@@ -154,9 +154,13 @@ class Workbench:
             done += 1
             self._progress(stage, done, total)
 
-        listener = MeanInputs(graph, self._runners.floating, self._split.walked_positions)
+        listener = MeanInputs(graph, self._split.walked_positions)
         statistics = collect(
-            graph, self._split.calibration, listener.make_runner, on_sample=on_sample
+            graph,
+            self._split.calibration,
+            self._runners.floating,
+            listener=listener,
+            on_sample=on_sample,
         )
         adjusted = self._adjust(graph, pin_outputs(graph, statistics))
         return _Source(graph, adjusted, listener.means(), keep_float)

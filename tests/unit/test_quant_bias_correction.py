@@ -53,8 +53,8 @@ def test_the_mean_response_of_a_dense_layer_is_over_all_rows():
 
 
 def prepared(graph, samples, scheme=TFLITE_INT8):
-    listener = MeanInputs(graph, numpy_runner, frozenset(range(len(samples))))
-    statistics = collect(graph, samples, listener.make_runner)
+    listener = MeanInputs(graph, frozenset(range(len(samples))))
+    statistics = collect(graph, samples, numpy_runner, listener=listener)
     return make_plan(graph, statistics, scheme, MinMax()), listener.means()
 
 
@@ -129,16 +129,20 @@ def test_analytic_correction_cancels_the_mean_error_of_rounded_weights():
     assert np.abs(uncorrected - exact).max() > 1e-3
 
 
-def test_only_chosen_samples_count_and_callers_see_their_own_outputs():
-    graph = Builder((1, 2, 4, 4)).conv(3).conv(2).done()
+def test_the_mean_is_of_chosen_samples_and_behind_clamps():
+    build = Builder((1, 2, 4, 4)).conv(3)
+    graph = build.then(ops.Relu6()).conv(2).done()
     samples = samples_of(graph, 6)
-    listener = MeanInputs(graph, numpy_runner, frozenset({1, 4}))
-    copy, _ = graph.clone_with_values()
-    runner = listener.make_runner(copy)
-    for sample in samples:
-        assert len(runner(sample)) == 1
+    listener = MeanInputs(graph, frozenset({1, 4}))
+    collect(graph, samples, numpy_runner, listener=listener)
     means = listener.means()
-    np.testing.assert_allclose(
-        means[graph.inputs[0]], (samples[1][0] + samples[4][0]) / 2, rtol=1e-6
-    )
-    assert set(means) == {graph.inputs[0], graph.nodes[0].output}
+    copy, twins = graph.clone_with_values()
+    clamped = graph.nodes[1].output
+    copy.set_outputs([twins[clamped]])
+    wanted = {
+        graph.inputs[0]: samples[1][0] + samples[4][0],
+        clamped: run(copy, samples[1])[0] + run(copy, samples[4])[0],
+    }
+    assert set(means) == set(wanted)
+    for value, total in wanted.items():
+        np.testing.assert_allclose(means[value], total / 2, rtol=1e-6)

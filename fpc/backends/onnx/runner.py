@@ -15,13 +15,15 @@ from fpc.ir.graph import Graph
 _ONLY_ERRORS = 3
 
 
-def onnxruntime_runner(graph: Graph) -> Runner:
-    """A runner of `graph` on every core of this machine.
+def onnxruntime_runner(graph: Graph, threads: int = 0) -> Runner:
+    """A runner of `graph` on `threads` threads (0: one for every core of this machine).
+
+    Several threads at once may call it.
 
     Float graphs compute what onnxruntime computes for them; quantised graphs run in QDQ form, whose
     rounding is onnxruntime's own. `BackendError` when onnxruntime refuses the graph.
     """
-    session = _session(emit_bytes(graph), graph.name)
+    session = _session(emit_bytes(graph), graph.name, threads)
     names: list[str] = [value.name for value in session.get_inputs()]
     dtypes = [value.type.dtype.numpy for value in graph.inputs]
 
@@ -35,7 +37,7 @@ def onnxruntime_runner(graph: Graph) -> Runner:
     return run
 
 
-def _session(model: bytes, name: str) -> Any:
+def _session(model: bytes, name: str, threads: int) -> Any:
     onnxruntime: Any = importlib.import_module("onnxruntime")  # it ships no type information
 
     options = onnxruntime.SessionOptions()
@@ -43,6 +45,7 @@ def _session(model: bytes, name: str) -> Any:
     options.enable_cpu_mem_arena = False
     options.enable_mem_pattern = False
     options.log_severity_level = _ONLY_ERRORS
+    options.intra_op_num_threads = threads
     try:
         return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:

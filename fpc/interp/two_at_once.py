@@ -1,0 +1,30 @@
+"""Doing the same to many items, two at a time."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+ItemT = TypeVar("ItemT")
+ResultT = TypeVar("ResultT")
+
+_AT_ONCE = 2
+
+
+def two_at_once(function: Callable[[ItemT], ResultT], items: Iterable[ItemT]) -> Iterator[ResultT]:
+    """`function(item)` for every item, in order, by two threads.
+
+    Worth it where the function leaves the interpreter, as runtimes and numpy do: two runs on half
+    of the cores each take less time than one after the other on all of them. At most three results
+    exist at a time. What `items` and `function` raise is raised here, in turn.
+    """
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        pending: deque[Future[ResultT]] = deque()
+        for item in items:
+            pending.append(pool.submit(function, item))
+            if len(pending) > _AT_ONCE:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
