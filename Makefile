@@ -3,8 +3,8 @@
 # make clean  remove what the two made
 #
 # Both start from a bare Debian machine: Python 3.11 or newer, pip and apt are enough. Packages of
-# the system (the venv module, the ARM emulator) are installed only when they are missing and only
-# by root.
+# the system (the venv module, the ARM emulator, the ssh client) are installed only when they are
+# missing and only by root.
 
 PYTHON ?= python3
 WORKERS ?= 2
@@ -17,7 +17,7 @@ BIN := $(VENV)/bin
 DEMO_OUTPUT := build/digits-rpi4-arm
 COVERED := ir rewrite passes quant
 
-.PHONY: demo test lint types floors unit coverage docs arm-root clean
+.PHONY: demo test lint types floors unit coverage docs arm-root ssh-client clean
 
 demo: $(VENV)/.runtime
 	@mkdir -p build
@@ -38,7 +38,7 @@ types: $(VENV)/.development
 floors: $(VENV)/.development
 	$(BIN)/lint-imports
 
-unit: $(VENV)/.development arm-root
+unit: $(VENV)/.development arm-root ssh-client
 	$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report=
 
 # Each floor that decides about correctness has its own threshold: an average would hide a hole.
@@ -53,6 +53,10 @@ docs: $(VENV)/.development
 
 arm-root: $(VENV)/.development
 	$(BIN)/python -m tests.backends.arm.setup_rootfs
+
+ssh-client:
+	@command -v ssh >/dev/null \
+	    || { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends openssh-client; }
 
 clean:
 	rm -rf $(VENV) .cache build .coverage .coverage.* htmlcov

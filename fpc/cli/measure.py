@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from fpc.measure.protocol import Failure, MeasureConfig, Runner
     from fpc.measure.sample import Sample
 
+_SSH = "ssh:"
+
 
 def run(
     models: Annotated[
@@ -38,8 +40,8 @@ def run(
     on: Annotated[
         str,
         typer.Option(
-            help="`host` runs them here in LiteRT, `qemu` counts instructions of an emulated "
-            "Cortex-A72, `replay` looks them up in --db."
+            help="`host` runs them here in LiteRT, `ssh:USER@HOST:PORT` on a board, `qemu` counts "
+            "instructions of an emulated Cortex-A72, `replay` looks them up in --db."
         ),
     ] = "host",
     target: TargetName = "host",
@@ -82,6 +84,10 @@ def run(
         Path,
         typer.Option(help="Unpacked arm64 Debian with LiteRT for `qemu`.", envvar="FPC_ARM_ROOTFS"),
     ] = Path(".cache/arm-rootfs"),
+    board_python: Annotated[
+        str,
+        typer.Option(help="Python with LiteRT on the board, relative to the home directory there."),
+    ] = "python3",
     input_shape: InputShapes = None,
     json: Json = False,
 ) -> None:
@@ -115,15 +121,16 @@ def run(
             help="name .onnx or .tflite files; --db and --csv alone export the samples of a file",
         )
     require_models(paths)
-    runner_name = one_of("on", on, ("host", "qemu", "replay"))
+    if not on.startswith(_SSH):
+        one_of("on", on, ("host", f"{_SSH}HOST", "qemu", "replay"))
     if csv is not None and not csv.absolute().parent.is_dir():
         raise UsageError("output", f"there is no folder {csv.parent}", help="make it first")
     if not paths:
         samples, failures = _recorded(database), ()
-    elif runner_name == "replay":
+    elif on == "replay":
         samples, failures = _replay(paths, options, config, database)
     else:
-        runner = _runner(runner_name, arm_root)
+        runner = _runner(on, arm_root, board_python)
         samples, failures = _measure(runner, paths, options, config, rounds, database, quiet=json)
     if csv is not None:
         _write_csv(csv, samples)
@@ -137,10 +144,14 @@ def run(
         raise typer.Exit(failures[0].error.exit_status)
 
 
-def _runner(name: str, arm_root: Path) -> Runner:
+def _runner(name: str, arm_root: Path, board_python: str) -> Runner:
+    from fpc.measure.board import Board
     from fpc.measure.litert_runner import LiteRtRunner
     from fpc.measure.qemu_runner import QemuRunner
+    from fpc.measure.ssh_runner import SshRunner
 
+    if name.startswith(_SSH):
+        return SshRunner(Board(name.removeprefix(_SSH), board_python))
     return LiteRtRunner() if name == "host" else QemuRunner(arm_root.absolute())
 
 

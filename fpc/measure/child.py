@@ -39,25 +39,36 @@ def run_program(
                 env=environment,
             )
         except subprocess.TimeoutExpired:
-            raise MeasureError(
-                "timeout",
-                f"no answer after {plan.config.timeout_s:g} s",
-                help="a model this slow needs a longer --timeout; one that hangs, another runtime",
-            ) from None
+            raise timed_out(plan.config.timeout_s) from None
         if done.returncode != 0:
-            raise _died(done.returncode, done.stderr)
+            raise died(done.returncode, done.stderr)
         return read_answer(folder)
 
 
-def _died(status: int, written: bytes) -> MeasureError:
-    lines = written.decode(errors="replace").strip().splitlines()
+def timed_out(timeout_s: float) -> MeasureError:
+    """The error for a model that said nothing for so many seconds."""
+    return MeasureError(
+        "timeout",
+        f"no answer after {timeout_s:g} s",
+        help="a model this slow needs a longer --timeout; one that hangs, another runtime",
+    )
+
+
+def died(status: int, written: bytes) -> MeasureError:
+    """The error for a program that ended with `status`, negative for a signal, saying `written`."""
     return MeasureError(
         "runner-died",
         f"the process that ran the model ended with {_cause(status)}",
-        notes=[line.strip() for line in lines[-_SHOWN_LINES:] if line.strip()],
+        notes=last_lines(written),
         help="the runtime cannot run this file; `fpc check` says which operators leave the fast "
         "path",
     )
+
+
+def last_lines(written: bytes) -> list[str]:
+    """The end of what a program wrote to its standard error."""
+    lines = written.decode(errors="replace").splitlines()
+    return [line.strip() for line in lines if line.strip()][-_SHOWN_LINES:]
 
 
 def _cause(status: int) -> str:

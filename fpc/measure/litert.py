@@ -10,6 +10,9 @@ import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
 from typing import IO, Any, Literal, TypeAlias
@@ -79,14 +82,13 @@ class LiteRtModel:
     def __init__(
         self, content: bytes | Path, *, threads: int = 1, kernels: Kernels = "default"
     ) -> None:
-        from ai_edge_litert.interpreter import Interpreter, OpResolverType
-
+        library = _library()
         data = _read(content) if isinstance(content, Path) else content
         with _translated("load", "LiteRT refuses the file"):
-            interpreter: Any = Interpreter(
+            interpreter: Any = library.Interpreter(
                 model_content=data,
                 num_threads=threads,
-                experimental_op_resolver_type=OpResolverType[_RESOLVERS[kernels]],
+                experimental_op_resolver_type=library.OpResolverType[_RESOLVERS[kernels]],
             )
             interpreter.allocate_tensors()
         self._interpreter = interpreter
@@ -153,6 +155,22 @@ class LiteRtModel:
             raise MeasureError(
                 "litert-run", "LiteRT failed to run the file", notes=_lines(str(error))
             ) from None
+
+
+def runtime_name() -> str:
+    """LiteRT with its version, or TFLite with its own where that stands in for it."""
+    if find_spec("ai_edge_litert") is not None:
+        return f"LiteRT {version('ai-edge-litert')}"
+    return f"TFLite {version('tflite-runtime')}"
+
+
+def _library() -> Any:
+    """LiteRT's interpreter, or TFLite's: its former name, by which boards may still have it."""
+    if find_spec("ai_edge_litert") is None:
+        return import_module("tflite_runtime.interpreter")
+    from ai_edge_litert import interpreter
+
+    return interpreter
 
 
 def _read(path: Path) -> bytes:

@@ -12,12 +12,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from importlib.metadata import version
+from dataclasses import replace
 from pathlib import Path
 
-from fpc.diagnostics.errors import MeasureError
+from fpc.diagnostics.errors import MeasureError, UsageError
+from fpc.measure.device import device_name, require_processors
 from fpc.measure.exchange import Plan, Result, mark, read_task, write_answer, write_error
-from fpc.measure.litert import LiteRtModel
+from fpc.measure.litert import LiteRtModel, runtime_name
 from fpc.measure.median import relative_half_width
 from fpc.measure.protocol import MeasureConfig
 
@@ -30,17 +31,26 @@ def main() -> None:
     folder = Path(sys.argv[1])
     content, inputs, plan = read_task(folder)
     try:
-        if plan.config.processors:
-            os.sched_setaffinity(0, plan.config.processors)
+        _pin(plan.config.processors)
         model = LiteRtModel(content, threads=plan.config.threads, kernels=plan.kernels)
         outputs = model(inputs) if inputs else ()
-        write_answer(folder, outputs, _measure(model, content, plan))
+        result = _measure(model, content, plan)
+        write_answer(folder, outputs, replace(result, device=device_name()))
     except MeasureError as error:
         write_error(folder, error)
 
 
+def _pin(processors: tuple[int, ...]) -> None:
+    try:
+        require_processors(processors)
+    except UsageError as error:
+        raise MeasureError("pin", error.message, help=error.help) from None
+    if processors:
+        os.sched_setaffinity(0, processors)
+
+
 def _measure(model: LiteRtModel, content: bytes, plan: Plan) -> Result:
-    runtime = f"LiteRT {version('ai-edge-litert')}"
+    runtime = runtime_name()
     if not plan.is_timed:
         if plan.marked_runs:
             _run_marked(model, plan.marked_runs)

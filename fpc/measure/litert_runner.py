@@ -5,14 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
-from fpc.diagnostics.errors import MeasureError
 from fpc.ir.constant import Array
+from fpc.measure.answers import clocked, one_by_one
 from fpc.measure.child import run_program
-from fpc.measure.device import device_name, require_processors
+from fpc.measure.device import require_processors
 from fpc.measure.exchange import Plan
-from fpc.measure.protocol import Condition, Failure, MeasureConfig, Request, Timing
+from fpc.measure.protocol import Failure, MeasureConfig, Request, Timing
 
 
 @dataclass(frozen=True)
@@ -29,13 +28,7 @@ class LiteRtRunner:
     def run(self, requests: Sequence[Request], config: MeasureConfig) -> Iterator[Timing | Failure]:
         """A timing or a failure for every request; `UsageError` for processors that are absent."""
         require_processors(config.processors)
-        device = device_name()
-        for request in requests:
-            try:
-                yield self._measure(request, config, device)
-            except MeasureError as error:
-                error.model = request.name
-                yield Failure(request.name, error)
+        yield from one_by_one(requests, lambda request: self._measure(request, config))
 
     def outputs(
         self, content: bytes, inputs: Sequence[Array], config: MeasureConfig
@@ -44,22 +37,6 @@ class LiteRtRunner:
         plan = Plan(config, "reference", is_timed=False)
         return run_program(self.program, content, inputs, plan)[0]
 
-    def _measure(self, request: Request, config: MeasureConfig, device: str) -> Timing:
-        expected = request.expected
-        inputs = expected.inputs if expected is not None else ()
-        outputs, result = run_program(self.program, request.content, inputs, Plan(config))
-        if expected is not None:
-            expected.check(outputs)
-        if not result.runs:
-            raise MeasureError("runner-answer", "the measuring program timed no run")
-        return Timing(
-            name=request.name,
-            model_sha256=request.model_sha256,
-            precision=request.precision,
-            runs=result.runs,
-            unit="ms",
-            evidence="measured",
-            condition=Condition(device, result.runtime, config.threads, config.workers),
-            date=datetime.now(UTC).isoformat(timespec="seconds"),
-            frames_per_second=result.frames_per_second,
-        )
+    def _measure(self, request: Request, config: MeasureConfig) -> Timing:
+        outputs, result = run_program(self.program, request.content, request.inputs, Plan(config))
+        return clocked(request, config, outputs, result)

@@ -103,6 +103,11 @@ class Request:
     graph: str = ""
     """The optimised float network as IR text without its weights, empty where it is not known."""
 
+    @property
+    def inputs(self) -> tuple[Array, ...]:
+        """What to run the model on for the outputs that are looked at, none otherwise."""
+        return self.expected.inputs if self.expected is not None else ()
+
 
 @dataclass(frozen=True)
 class Timing:

@@ -17,6 +17,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from fpc.diagnostics.errors import MeasureError, MissingBackendError, UsageError
+from fpc.measure.answers import one_by_one
 from fpc.measure.child import run_program
 from fpc.measure.exchange import Plan
 from fpc.measure.protocol import Condition, Failure, MeasureConfig, Request, Timing
@@ -60,23 +61,18 @@ class QemuRunner:
         self._require_tools()
         with tempfile.TemporaryDirectory(prefix="fpc-qemu-") as name:
             plugin = self._built_plugin(Path(name))
-            for request in requests:
-                try:
-                    yield self._measure(request, config, plugin)
-                except MeasureError as error:
-                    error.model = request.name
-                    yield Failure(request.name, error)
+            yield from one_by_one(requests, lambda request: self._measure(request, config, plugin))
 
     def _measure(self, request: Request, config: MeasureConfig, plugin: Path) -> Timing:
-        expected = request.expected
-        inputs = expected.inputs if expected is not None else ()
         count = plugin.with_suffix(".count")
         count.unlink(missing_ok=True)
         plan = Plan(config, is_timed=False, marked_runs=_RUNS)
         command = self._command(plugin, count)
-        outputs, result = run_program(command, request.content, inputs, plan, _environment())
-        if expected is not None:
-            expected.check(outputs)
+        outputs, result = run_program(
+            command, request.content, request.inputs, plan, _environment()
+        )
+        if request.expected is not None:
+            request.expected.check(outputs)
         return Timing(
             name=request.name,
             model_sha256=request.model_sha256,

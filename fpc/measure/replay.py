@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from fpc.diagnostics.errors import MeasureError
+from fpc.measure.answers import one_by_one
 from fpc.measure.protocol import Failure, MeasureConfig, Request, Timing
 from fpc.measure.sample import Sample
 
@@ -23,12 +24,7 @@ class ReplayRunner:
 
     def run(self, requests: Sequence[Request], config: MeasureConfig) -> Iterator[Timing | Failure]:
         """The recorded timing, or a failure, for every request."""
-        for request in requests:
-            try:
-                yield self._find(request, config)
-            except MeasureError as error:
-                error.model = request.name
-                yield Failure(request.name, error)
+        yield from one_by_one(requests, lambda request: self._find(request, config))
 
     def _find(self, request: Request, config: MeasureConfig) -> Timing:
         of_model = [
