@@ -28,15 +28,12 @@ def run(
     json: Json = False,
 ) -> None:
     """Fit a cost model to measured networks; `fpc predict --cost-model FILE` uses it."""
+    from fpc.costmodel.library import Wanted
     from fpc.driver.artifact import write_file
-    from fpc.driver.fit import Chosen, fit_samples
+    from fpc.driver.fit import fit_database
 
-    model = fit_samples(
-        database,
-        target,
-        features,
-        Chosen("float32" if float32 else "int8", runtime, threads),
-    )
+    wanted = Wanted("float32" if float32 else "int8", runtime, threads)
+    model = fit_database(database, target, features, wanted).model
     path = output or Path(f"{target}.json")
     write_file(path, model.to_json().encode())
     origin = model.provenance

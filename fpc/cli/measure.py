@@ -92,7 +92,8 @@ def run(
     json: Json = False,
 ) -> None:
     """Measure models: outputs checked, medians with 95 % intervals, samples kept."""
-    from fpc.driver.measure import MeasureOptions, require_models
+    from fpc.driver.measure import MeasureOptions
+    from fpc.driver.model_file import require_model_files
     from fpc.driver.options import Precision
     from fpc.measure.protocol import MeasureConfig
 
@@ -120,7 +121,7 @@ def run(
             "there is no model to measure",
             help="name .onnx or .tflite files; --db and --csv alone export the samples of a file",
         )
-    require_models(paths)
+    require_model_files(paths, "measure")
     if not on.startswith(_SSH):
         one_of("on", on, ("host", f"{_SSH}HOST", "qemu", "replay"))
     if csv is not None and not csv.absolute().parent.is_dir():

@@ -14,6 +14,7 @@ from fpc.backends.onnx.file import OnnxFile
 from fpc.backends.tflite.emitter import PROVENANCE_KEY
 from fpc.backends.tflite.reader import read
 from fpc.diagnostics.errors import FpcError, UsageError
+from fpc.driver.model_file import require_model_files
 from fpc.frontends.samples import Preprocessing, load_samples
 from fpc.ir.constant import Array
 from fpc.ir.dtype import DType
@@ -70,17 +71,7 @@ def open_models(
     A .tflite file does not say which of its axes are channels: where the other file is ONNX, its
     shapes decide.
     """
-    for path in (first, second):
-        if not path.is_file():
-            raise UsageError(
-                "model-missing", f"there is no file {path}", help="check the path of the model"
-            )
-        if path.suffix not in (".onnx", ".tflite"):
-            raise UsageError(
-                "model-format",
-                f"{path}: cannot run `{path.suffix}` files",
-                help="compare takes .onnx and .tflite files",
-            )
+    require_model_files((first, second), "compare")
     opened: dict[Path, Model] = {
         path: _Onnx(OnnxFile(path, shapes)) for path in (first, second) if path.suffix == ".onnx"
     }

@@ -8,103 +8,126 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
-from fpc.costmodel.families import family
+from fpc.costmodel.families import candidates, family
+from fpc.costmodel.features import Matrix
 from fpc.costmodel.kernels import kernels_of
+from fpc.costmodel.library import Wanted
 from fpc.costmodel.model import Condition, CostModel, Precision, Provenance
 from fpc.costmodel.networks import Networks
+from fpc.costmodel.regression import fit
 from fpc.diagnostics.errors import CostModelError
 from fpc.measure.sample import Sample
 from fpc.measure.samples import SampleDatabase
 
 
 @dataclass(frozen=True)
-class Chosen:
-    """Which samples of a database are fitted; None chooses all."""
+class Fitted:
+    """A cost model and the networks that it was fitted to, `names` in the order of the rows."""
 
-    precision: str = "int8"
-    runtime: str | None = None
-    threads: int | None = None
+    model: CostModel
+    names: tuple[str, ...]
+    networks: Networks
+
+    def out_of_fold_ms(self) -> Matrix:
+        """[networks]: what each is predicted to take by a fit to the folds that it is not in."""
+        features = family(self.model.features)
+        found = fit(self.networks.measured(features), features.prior)
+        return self.networks.latency_ms * (1.0 + found.relative_errors)
 
 
-def fit_samples(database: Path, target: str, features: str, chosen: Chosen) -> CostModel:
+def fit_database(database: Path, target: str, features: str, wanted: Wanted) -> Fitted:
     """A cost model of `target` fitted to the samples of one condition in `database`.
 
-    A network measured several times counts once, by the median of its medians. `CostModelError`
-    when no sample or samples of several conditions are chosen, or too few networks; `MeasureError`
-    for a file that is no sample database.
+    As `fit_samples`; `MeasureError` for a file that is no sample database.
     """
     with SampleDatabase(database) as opened:
-        samples = _of_one_condition(opened.samples(), chosen, database)
+        samples = opened.samples()
+    return fit_samples(samples, database, target, features, wanted, "networks of the user's")
+
+
+def fit_samples(
+    samples: Iterable[Sample],
+    database: Path,
+    target: str,
+    features: str,
+    wanted: Wanted,
+    networks: str,
+) -> Fitted:
+    """A cost model of `target` fitted to those of `samples` that were taken as `wanted`.
+
+    A network measured several times counts once, by the median of its medians. With the features
+    `auto` it is the family for CPUs that predicts best out of fold. `networks` says what was
+    measured, `database` where the samples are. `CostModelError` when no sample or samples of
+    several conditions are wanted, or too few networks.
+    """
+    chosen, condition = _of_one_condition(samples, wanted, database)
     by_network: dict[str, list[Sample]] = {}
-    for sample in samples:
+    for sample in chosen:
         by_network.setdefault(sample.timing.model_sha256, []).append(sample)
-    networks = Networks.of(
+    rows = Networks.of(
         (
             [kernel.work for kernel in kernels_of(repeated[0].rebuilt_graph())],
             statistics.median(sample.timing.median for sample in repeated),
         )
         for repeated in by_network.values()
     )
-    first = samples[0].timing
-    return CostModel.fitted(
-        target,
-        Condition(
-            device=first.condition.device,
-            runtime=first.condition.runtime,
-            threads=first.condition.threads,
-            precision=_precision(first.precision),
-        ),
-        family(features),
-        networks,
-        Provenance(
-            source=database.name,
-            evidence=first.evidence,
-            rows=0,
-            networks="networks of the user's",
-            date=max(sample.timing.date for sample in samples)[:10],
-            mape_percent=0.0,
-        ),
+    provenance = Provenance(
+        source=database.name,
+        evidence=chosen[0].timing.evidence,
+        rows=0,
+        networks=networks,
+        date=max(sample.timing.date for sample in chosen)[:10],
+        mape_percent=0.0,
     )
+    models = (
+        CostModel.fitted(target, condition, of_family, rows, provenance)
+        for of_family in candidates(features)
+    )
+    best = min(models, key=lambda model: model.provenance.mape_percent)
+    return Fitted(best, tuple(same[0].timing.name for same in by_network.values()), rows)
 
 
 def _of_one_condition(
-    samples: Iterable[Sample], chosen: Chosen, database: Path
-) -> Sequence[Sample]:
-    fitting = [
-        sample
-        for sample in samples
-        if sample.timing.unit == "ms"
-        and sample.timing.condition.workers == 1
-        and sample.timing.precision == chosen.precision
-        and (chosen.threads is None or sample.timing.condition.threads == chosen.threads)
-        and (
-            chosen.runtime is None
-            or chosen.runtime.lower() in sample.timing.condition.runtime.lower()
-        )
-    ]
-    conditions = sorted({f"{one.timing.condition}, {one.timing.evidence}" for one in fitting})
-    match conditions:
-        case [_]:
-            return fitting
+    samples: Iterable[Sample], wanted: Wanted, database: Path
+) -> tuple[Sequence[Sample], Condition]:
+    found: dict[tuple[Condition, str], list[Sample]] = {}
+    for sample in samples:
+        condition = _condition(sample)
+        if condition is not None and wanted.admits(condition):
+            found.setdefault((condition, sample.timing.evidence), []).append(sample)
+    match list(found):
+        case [(condition, _) as only]:
+            return found[only], condition
         case []:
             raise CostModelError(
                 "no-samples",
-                f"{database} has no latency in {chosen.precision} under the condition asked for",
+                f"{database} has no latency in {wanted}",
                 help="measure some with `fpc measure MODEL... --db FILE`, or ask for another "
                 "condition with --runtime, --threads, --float",
             )
-        case _:
+        case several:
             raise CostModelError(
                 "several-conditions",
-                f"{database} holds latencies of {len(conditions)} conditions, which are never "
+                f"{database} holds latencies of {len(several)} conditions, which are never "
                 "fitted as one",
-                notes=conditions,
+                notes=sorted(f"{condition}, {evidence}" for condition, evidence in several),
                 help="choose one with --runtime and --threads",
             )
 
 
-def _precision(name: str) -> Precision:
-    for known in get_args(Precision):
-        if name == known:
-            return known
-    raise CostModelError("precision", f"no cost model has the precision `{name}`")
+def _condition(sample: Sample) -> Condition | None:
+    """What a cost model calls the sample's condition; None for what is no latency of one runner."""
+    timing = sample.timing
+    precision = _precision(timing.precision)
+    if precision is None or timing.unit != "ms" or timing.condition.workers > 1:
+        return None
+    return Condition(
+        device=timing.condition.device,
+        runtime=timing.condition.runtime,
+        threads=timing.condition.threads,
+        precision=precision,
+    )
+
+
+def _precision(name: str) -> Precision | None:
+    return next((known for known in get_args(Precision) if known == name), None)

@@ -56,21 +56,6 @@ class MeasureOptions:
     input_shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict[str, tuple[int, ...]])
 
 
-def require_models(models: Sequence[Path]) -> None:
-    """`UsageError` unless all are .onnx or .tflite files: asked before the first is measured."""
-    for path in models:
-        if not path.is_file():
-            raise UsageError(
-                "model-missing", f"there is no file {path}", help="check the path of the model"
-            )
-        if path.suffix not in (".onnx", ".tflite"):
-            raise UsageError(
-                "model-format",
-                f"{path}: cannot measure `{path.suffix}` files",
-                help="measure takes .onnx and .tflite files",
-            )
-
-
 def measure_models(
     models: Sequence[Path | Graph],
     prepare: Prepare,
