@@ -146,13 +146,16 @@ class KernelPart(_Part):
     node: str
     op: str
     latency_ms: float
+    is_simulated: bool = False
+    """Whether its price rests on executed instructions: nobody measured such a kernel."""
 
 
 class PredictionPart(_Part):
     """A latency that a cost model predicts, in milliseconds, with its 90 % interval."""
 
     latency_ms: float
-    interval_ms: tuple[float, float]
+    interval_ms: tuple[float, float] | None
+    """None where the prices were looked up in a table that does not say how they scatter."""
     extrapolates: bool
     """Whether the network is unlike those that the cost model was fitted on."""
     evidence: Literal["predicted"] = "predicted"
@@ -162,6 +165,10 @@ class PredictionPart(_Part):
     notes: tuple[str, ...] = ()
     kernels: tuple[KernelPart, ...]
     """Costliest first."""
+    constant_ms: float = 0.0
+    """What an inference takes beyond its kernels."""
+    simulated_ms: float = 0.0
+    """How much of the latency is that of simulated kernels."""
 
 
 class AccuracyPart(_Part):

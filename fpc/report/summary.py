@@ -68,11 +68,18 @@ def summary_lines(report: Report, directory: Path) -> Iterator[str]:
         yield f"written     {directory / file.name} ({file.bytes / 1e3:.0f} kB)"
 
 
-def _prediction_lines(found: PredictionPart) -> Iterator[str]:
+def interval_text(found: PredictionPart, *, decimals: int) -> str:
+    """The interval of a predicted latency in words."""
+    if found.interval_ms is None:
+        return "interval unknown"
     low, high = found.interval_ms
+    return f"90 % interval {low:.{decimals}f} to {high:.{decimals}f} ms"
+
+
+def _prediction_lines(found: PredictionPart) -> Iterator[str]:
     yield (
-        f"latency     {found.latency_ms:.1f} ms predicted ({found.condition}), 90 % interval "
-        f"{low:.1f} to {high:.1f} ms" + (", extrapolates" if found.extrapolates else "")
+        f"latency     {found.latency_ms:.1f} ms predicted ({found.condition}), "
+        f"{interval_text(found, decimals=1)}" + (", extrapolates" if found.extrapolates else "")
     )
     for number, kernel in enumerate(found.kernels[:_COSTLIEST_KERNELS]):
         word = "costliest" if number == 0 else ""
