@@ -17,9 +17,11 @@ from benchmarks.latency.datasets import (
     networks,
     published_foxpandanet,
 )
+from benchmarks.latency.latbench import latbench
 from fpc.costmodel.cpu_features import CPU
 from fpc.costmodel.dpu_features import DPU
 from fpc.costmodel.features import Matrix
+from fpc.costmodel.hvx_features import HVX
 from fpc.costmodel.kernels import kernels_of
 from fpc.costmodel.library import select, shipped
 from fpc.costmodel.metrics import goodness
@@ -27,6 +29,13 @@ from fpc.costmodel.model import Condition, CostModel, Provenance
 from fpc.costmodel.networks import Networks
 from fpc.costmodel.regression import folds
 
+_FORMS = {
+    "cpu": (CPU, False),
+    "dpu": (DPU, False),
+    "hvx, response": (HVX, True),
+    "cpu, response": (CPU, True),
+}
+"""Features, and whether the latency is a response to what kernels cost."""
 _SEED = 1
 _REPEATS = 5
 
@@ -61,6 +70,12 @@ def main() -> None:
             excites = np.array([work.kind.value == "multiply" for work in rows.works])
             few("zcu102 without SE", chosen(rows, ~(rows.counts[:, excites] > 0).any(axis=1)),
                 "dpu", 50)  # fmt: skip
+    _, hexagon = latbench("hexagon690")
+    cross_validated("Hexagon 690, LatBench", hexagon, "hvx, response")
+    few("Hexagon 690, LatBench", hexagon, "hvx, response", 300)
+    _, kryo = latbench("kryo485")
+    cross_validated("Kryo 485, LatBench", kryo, "cpu, response")
+    few("Kryo 485, LatBench", kryo, "cpu, response", 300)
     speed(fox)
 
 
@@ -68,17 +83,17 @@ Split = tuple[int, Matrix, Matrix, Matrix]
 """Rows fitted on, predictions, measurements, and half the interval."""
 
 
-def split(rows: Networks, features: str, train: Matrix, test: Matrix) -> Split:
+def split(rows: Networks, form: str, train: Matrix, test: Matrix) -> Split:
     """Fit on some rows, predict others."""
-    family = {"cpu": CPU, "dpu": DPU}[features]
+    family, responds = _FORMS[form]
     training, unseen = chosen(rows, train), chosen(rows, test)
     origin = Provenance(
         source="", evidence="replayed", rows=0, networks="", date="", mape_percent=0.0
     )
     condition = Condition(device="", runtime="")
-    model = CostModel.fitted("", condition, family, training, origin)
+    model = CostModel.fitted("", condition, family, training, origin, responds=responds)
     kernel_ms = model.kernel_ms(rows.works)
-    predicted = unseen.counts @ kernel_ms
+    predicted = model.network_ms(unseen.counts, rows.works)
     unfamiliar = unseen.counts @ (kernel_ms * model.unfamiliar(rows.works)) / predicted
     half = model.relative_half_width(unseen.measured(family).features, predicted, unfamiliar)
     return len(training.latency_ms), predicted, unseen.latency_ms, half * predicted
@@ -89,25 +104,25 @@ def chosen(rows: Networks, mask: Matrix) -> Networks:
     return Networks(rows.works, rows.counts[mask], rows.latency_ms[mask])
 
 
-def cross_validated(label: str, rows: Networks, features: str) -> None:
+def cross_validated(label: str, rows: Networks, form: str) -> None:
     """Five folds, repeated with other seeds where rows are few."""
     count = len(rows.latency_ms)
     repeats = _REPEATS if count < 1000 else 1
     parts = [
-        split(rows, features, train, test)
+        split(rows, form, train, test)
         for seed in range(_SEED, _SEED + repeats)
         for train, test in folds(count, seed)
     ]
     show(f"{label}, 5-fold", rows, parts)
 
 
-def few(label: str, rows: Networks, features: str, fitted: int) -> None:
+def few(label: str, rows: Networks, form: str, fitted: int) -> None:
     """A few rows to fit on, drawn five times."""
 
     def draws() -> Iterator[Split]:
         for seed in range(_SEED, _SEED + _REPEATS):
             order = np.random.default_rng(seed).permutation(len(rows.latency_ms))
-            yield split(rows, features, order[:fitted], order[fitted:])
+            yield split(rows, form, order[:fitted], order[fitted:])
 
     show(label, rows, list(draws()))
 

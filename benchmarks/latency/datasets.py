@@ -39,7 +39,7 @@ def networks(rows: Iterable[Row]) -> tuple[tuple[str, ...], Networks]:
 
 def fox_nas_rpi4() -> Iterator[Row]:
     """249 subnets on a Raspberry Pi 4, 256 pixels, TFLite 2.1, one thread."""
-    for row in _read("rpi4_foxnas_256px.csv"):
+    for row in read("rpi4_foxnas_256px.csv"):
         stages = json.loads(row["stages_expand_kernel"])
         graph = fox_nas([[tuple(block) for block in stage] for stage in stages], 256)
         yield row["stages_expand_kernel"], graph, float(row["latency_ms"])
@@ -55,7 +55,7 @@ def published_foxpandanet() -> Iterator[Row]:
 def mlperf(system: str, *, quantised: bool) -> Iterator[Row]:
     """MobileNets of the MLPerf Inference edge results, SingleStream, median latency."""
     versions = {"v1": mobilenet_v1, "v2": mobilenet_v2}
-    for row in _read("edge_cpu_mlperf_singlestream.csv"):
+    for row in read("edge_cpu_mlperf_singlestream.csv"):
         match row["model"].split("-", 4):
             case ["mobilenet", "v1" | "v2" as version, width, resolution, kind]:
                 if row["system"] == system and (kind == "quantized") is quantised:
@@ -65,7 +65,7 @@ def mlperf(system: str, *, quantised: bool) -> Iterator[Row]:
 
 def accel_nasbench_fpga(device: str) -> Iterator[Row]:
     """Accel-NASBench's networks on the DPU of a `zcu102` (batch 1) or `vck190` (batch 6)."""
-    for row in _read("fpga_accel_nasbench_224px.csv"):
+    for row in read("fpga_accel_nasbench_224px.csv"):
         if row[f"{device}_latency_ms"]:
             stages = [
                 Stage(
@@ -80,7 +80,8 @@ def accel_nasbench_fpga(device: str) -> Iterator[Row]:
             yield name, accel_nasbench(stages), float(row[f"{device}_latency_ms"])
 
 
-def _read(name: str) -> list[dict[str, str]]:
+def read(name: str) -> list[dict[str, str]]:
+    """The rows of a published table."""
     folder = Path(os.environ.get("FPC_DATA", Path(__file__).parents[2].parent / "shared"))
     with (folder / "data" / "latency" / name).open(newline="") as file:
         return list(csv.DictReader(file))

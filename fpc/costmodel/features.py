@@ -27,12 +27,15 @@ class FeatureFamily:
     """The features of one kind of machine.
 
     `amounts` gives a kernel's non-zero features; `roofline` names all features, in the order of
-    the columns, with their relative prices.
+    the columns, with their relative prices. `simulated` says that amounts are executed instructions
+    of code for the machine: a price then holds for kinds of kernels that nobody measured, as a
+    simulation.
     """
 
     name: str
     roofline: Mapping[str, float]
     amounts: Callable[[Work], Amounts]
+    simulated: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -15,9 +15,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from fpc.costmodel.families import family
 from fpc.costmodel.features import FeatureFamily, Matrix
-from fpc.costmodel.kernels import Kernel, Work
+from fpc.costmodel.kernels import Kernel, KernelKind, Work
 from fpc.costmodel.networks import Networks
 from fpc.costmodel.regression import fit, leverage
+from fpc.costmodel.response import Response, paced
+from fpc.costmodel.response_fit import fit_response
 from fpc.diagnostics.errors import CostModelError
 
 Evidence: TypeAlias = Literal["measured", "replayed", "simulated", "predicted"]
@@ -31,6 +33,9 @@ _MOST = 0.5
 """Or when a larger share of its latency is spent in kernels no fitted network had."""
 _GUESSED = 0.01
 """Or when so much of its latency has no measurement behind it."""
+_OFF = 0.5
+"""How far off a simulated kernel may be: instructions executed know of no stalls and no caches, and
+between kinds of kernels that are measured, prices a kernel differ by as much."""
 
 
 class _Data(BaseModel):
@@ -100,6 +105,10 @@ class CostModel(_Data):
     pull: float
     shrinkage: float = Field(description="of the corrections; infinite where there are none")
     corrections: tuple[Correction, ...] = ()
+    response: Response | None = None
+    """What the latency is of the kernels' sum; None where it is that sum."""
+    measured_kinds: tuple[KernelKind, ...] = ()
+    """The kinds of kernels that were fitted, where prices of others are a simulation's."""
     provenance: Provenance
 
     @model_validator(mode="after")
@@ -121,13 +130,18 @@ class CostModel(_Data):
         provenance: Provenance,
         *,
         is_default: bool = False,
+        responds: bool = False,
     ) -> CostModel:
-        """Prices fitted to measured `networks`.
+        """Prices fitted to measured `networks`; with a response where the latency `responds`.
 
         Rows and error in `provenance` are replaced by what the fit finds.
         """
         measured = networks.measured(features)
-        found = fit(measured, features.prior)
+        found = (
+            fit_response(measured, paced(networks.works), features.prior)
+            if responds
+            else fit(measured, features.prior)
+        )
         error = float(100.0 * np.abs(found.relative_errors).mean())
         return cls(
             target=target,
@@ -151,6 +165,8 @@ class CostModel(_Data):
                 for work, ms in zip(networks.works, found.corrections_ms, strict=True)
                 if ms != 0.0
             ),
+            response=None if found.response is None else found.response.rounded(_rounded),
+            measured_kinds=_kinds(networks.works) if features.simulated else (),
             provenance=provenance.model_copy(
                 update={"mape_percent": round(error, 3), "rows": len(measured)}
             ),
@@ -166,10 +182,30 @@ class CostModel(_Data):
         return self.model_dump_json(indent=1, exclude_defaults=True) + "\n"
 
     def kernel_ms(self, works: Sequence[Work]) -> Matrix:
-        """The latency of each kernel, [kernels]: networks are sums of these."""
+        """The latency of each kernel, [kernels].
+
+        Networks are sums of these; where there is a response, large networks are, and a constant.
+        """
         by_features = family(self.features).of_kernels(works) @ self.vector
         corrections = self._corrections
         return by_features + np.array([corrections.get(work, 0.0) for work in works])
+
+    def network_ms(self, counts: Matrix, works: Sequence[Work]) -> Matrix:
+        """The latencies of networks [networks] that run each of `works` `counts` times.
+
+        `counts` [networks, kernels].
+        """
+        each = self.kernel_ms(works)
+        if self.response is None:
+            return counts @ each
+        is_paced = paced(works)
+        sums = counts[:, is_paced] @ each[is_paced]
+        return self.response(sums) + counts[:, ~is_paced] @ each[~is_paced]
+
+    def simulated(self, works: Sequence[Work]) -> NDArray[np.bool_]:
+        """Which kernels are of a kind that only a simulation prices, [kernels]."""
+        known = self.measured_kinds
+        return np.array([bool(known) and work.kind not in known for work in works], np.bool_)
 
     def unfamiliar(self, works: Sequence[Work]) -> Matrix:
         """1 for each kernel that no fitted network had, else 0, [kernels].
@@ -209,12 +245,15 @@ class CostModel(_Data):
         works = [kernel.work for kernel in kernels]
         each = self.kernel_ms(works)
         total = family(self.features).of_network(works)[None]
-        latency = each.sum(keepdims=True)
-        if latency[0] <= 0.0:
+        if each.sum() <= 0.0:
             raise CostModelError("nothing-to-predict", "the network has no kernel that costs time")
+        latency = self.network_ms(np.ones((1, len(works))), works)
         milliseconds = float(latency[0])
         unfamiliar = each @ self.unfamiliar(works)[:, None] / latency
+        simulated = self.simulated(works)
+        simulated_ms = float(each[simulated].sum())
         half = milliseconds * float(self.relative_half_width(total, latency, unfamiliar)[0])
+        half += _OFF * simulated_ms
         seen = {price.feature: price.seen for price in self.prices}
         used = [
             name
@@ -224,11 +263,15 @@ class CostModel(_Data):
         return Prediction(
             latency_ms=milliseconds,
             interval_ms=(max(0.0, milliseconds - half), milliseconds + half),
-            extrapolates=bool(self.extrapolates(total, latency, unfamiliar)[0]),
+            extrapolates=bool(self.extrapolates(total, latency, unfamiliar)[0])
+            or simulated_ms > _GUESSED * milliseconds,
             unseen=tuple(used),
             kernels=tuple(
-                KernelLatency(kernel, float(ms)) for kernel, ms in zip(kernels, each, strict=True)
+                KernelLatency(kernel, float(ms), bool(is_simulated))
+                for kernel, ms, is_simulated in zip(kernels, each, simulated, strict=True)
             ),
+            simulated_ms=simulated_ms,
+            constant_ms=0.0 if self.response is None else milliseconds - float(each.sum()),
         )
 
     @cached_property
@@ -245,17 +288,25 @@ class KernelLatency:
 
     kernel: Kernel
     latency_ms: float
+    is_simulated: bool = False
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """A predicted latency. `unseen` names features no training row had, priced by the roofline."""
+    """A predicted latency.
+
+    `unseen` names features no training row had, priced by the roofline; `simulated_ms` is how much
+    of it nobody measured but a simulation prices; `constant_ms` is what the network takes beyond
+    its kernels, which a response tells.
+    """
 
     latency_ms: float
     interval_ms: tuple[float, float]
     extrapolates: bool
     unseen: tuple[str, ...]
     kernels: tuple[KernelLatency, ...]
+    simulated_ms: float = 0.0
+    constant_ms: float = 0.0
 
     @property
     def costliest(self) -> tuple[KernelLatency, ...]:
@@ -286,6 +337,11 @@ def _half_width(errors: Matrix, leverages: Matrix) -> float:
     scores = np.sort(np.abs(errors) / np.sqrt(1.0 + leverages))
     rank = min(len(scores), math.ceil((len(scores) + 1) * CONFIDENCE))
     return float(scores[rank - 1])
+
+
+def _kinds(works: Sequence[Work]) -> tuple[KernelKind, ...]:
+    found = {work.kind for work in works}
+    return tuple(kind for kind in KernelKind if kind in found)
 
 
 def _rounded(value: float) -> float:

@@ -15,7 +15,7 @@ is not distinguishable from the best.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpc.costmodel.features import Matrix
+from fpc.costmodel.response import Response
 from fpc.diagnostics.errors import CostModelError
 
 Split: TypeAlias = tuple[NDArray[Any], NDArray[Any]]
@@ -78,6 +79,8 @@ class Fit:
     """The same by features alone, without corrections."""
     leverages: Matrix
     """Out-of-fold, one a training row."""
+    response: Response | None = None
+    """Where the latency is another function of what the kernels cost than their sum."""
 
     def latency_ms(self, networks: Measured) -> Matrix:
         """What the fit predicts for `networks` made of the same kernels."""
@@ -89,12 +92,12 @@ def fit(measured: Measured, roofline: Matrix) -> Fit:
 
     `CostModelError` for too few rows and for rows that are not positive and finite.
     """
-    _check(measured)
+    check(measured)
     splits = tuple(folds(len(measured), seed=0))
-    pull = _one_standard_error(
+    pull = one_standard_error(
         {pull: _out_of_fold(measured, roofline, pull, math.inf, splits)[0] for pull in PULLS}
     )
-    shrinkage = _one_standard_error(
+    shrinkage = one_standard_error(
         {
             shrinkage: _out_of_fold(measured, roofline, pull, shrinkage, splits)[0]
             for shrinkage in SHRINKAGES
@@ -116,17 +119,27 @@ def solve(
     square contribution. The second result is the `information` of `Fit`.
     """
     rows = features / latency_ms[:, None]
+    a, b, scale = penalised(rows, np.ones(len(rows)), roofline, pull)
+    information = np.linalg.inv(a.T @ a) / np.outer(scale, scale)
+    return _nnls(a, b) / scale, information
+
+
+def penalised(
+    rows: Matrix, targets: Matrix, roofline: Matrix, pull: float
+) -> tuple[Matrix, Matrix, Matrix]:
+    """The least squares problem of `solve`: relative rows and targets, those of the penalty below.
+
+    Columns are divided by the third result, and so are the prices that solve it multiplied.
+    """
     at_roofline = rows @ roofline
-    level = at_roofline.sum() / (at_roofline @ at_roofline)
+    level = (at_roofline @ targets) / (at_roofline @ at_roofline)
     size = np.sqrt((rows**2).mean(axis=0))
     # A feature that no row has keeps its roofline price.
     scale = np.where(size > 0.0, size, 1.0)
     weight = np.sqrt(pull * len(rows))
     a = np.concatenate([rows / scale, weight * np.eye(len(scale))])
-    b = np.concatenate([np.ones(len(rows)), weight * scale * level * roofline])
-    scaled = _nnls(a, b)
-    information = np.linalg.inv(a.T @ a) / np.outer(scale, scale)
-    return scaled / scale, information
+    b = np.concatenate([targets, weight * scale * level * roofline])
+    return a, b, scale
 
 
 def leverage(rows: Matrix, information: Matrix) -> Matrix:
@@ -157,12 +170,17 @@ def correct(measured: Measured, prices: Matrix, shrinkage: float) -> Matrix:
     rows = measured.counts[:, counted] * unit / measured.latency_ms[:, None]
     penalty = shrinkage * len(measured)
     normal = rows.T @ rows + penalty * np.eye(len(unit))
-    lower = np.asarray(np.linalg.cholesky(normal), np.float64)
     right = rows.sum(axis=0) + penalty * by_features[counted] / unit
-    totals = _nnls(lower.T, np.asarray(np.linalg.solve(lower, right), np.float64)) * unit
+    totals = nonnegative(normal, right) * unit
     corrections = np.zeros(len(by_features))
     corrections[counted] = totals - by_features[counted]
     return corrections
+
+
+def nonnegative(normal: Matrix, right: Matrix) -> Matrix:
+    """The x >= 0 that solves normal equations best, as NNLS of the rows they come from would."""
+    lower = np.asarray(np.linalg.cholesky(normal), np.float64)
+    return _nnls(lower.T, np.asarray(np.linalg.solve(lower, right), np.float64))
 
 
 def _nnls(a: Matrix, b: Matrix) -> Matrix:
@@ -190,7 +208,8 @@ def _out_of_fold(
     return errors, leverages
 
 
-def _one_standard_error(errors: dict[float, Matrix]) -> float:
+def one_standard_error(errors: Mapping[float, Matrix]) -> float:
+    """The greatest strength whose mean absolute error is within one standard error of the best."""
     means = {strength: float(np.abs(error).mean()) for strength, error in errors.items()}
     best = min(means, key=lambda strength: means[strength])
     of_best = np.abs(errors[best])
@@ -198,7 +217,8 @@ def _one_standard_error(errors: dict[float, Matrix]) -> float:
     return max(strength for strength, mean in means.items() if mean <= bound)
 
 
-def _check(measured: Measured) -> None:
+def check(measured: Measured) -> None:
+    """`CostModelError` for too few rows and for rows that are not positive and finite."""
     latency_ms = measured.latency_ms
     if len(latency_ms) < _LEAST_ROWS:
         raise CostModelError(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fpc.costmodel.kernels import kernels_of
 from fpc.costmodel.library import select, shipped
-from fpc.costmodel.model import CostModel, read_model
+from fpc.costmodel.model import CostModel, Prediction, read_model
 from fpc.diagnostics.errors import CostModelError
 from fpc.driver.describe import place
 from fpc.driver.prepare import imported_from, naming, prepare
@@ -44,15 +44,18 @@ def predict_graph(
         extrapolates=found.extrapolates,
         condition=str(cost_model.condition),
         fitted_on=f"{origin.rows} {origin.networks} ({origin.evidence}): {origin.source}",
-        notes=tuple(_notes(found.extrapolates, found.unseen, cost_model, placement)),
+        notes=tuple(_notes(found, cost_model, placement)),
         kernels=tuple(
             KernelPart(
                 node=(*share.kernel.location.names, share.kernel.name)[0],
                 op=share.kernel.operator,
                 latency_ms=share.latency_ms,
+                is_simulated=share.is_simulated,
             )
             for share in found.costliest
         ),
+        constant_ms=found.constant_ms,
+        simulated_ms=found.simulated_ms,
     )
 
 
@@ -85,21 +88,26 @@ def predict_compiled(
         raise
 
 
-def _notes(
-    extrapolates: bool,
-    unseen: tuple[str, ...],
-    cost_model: CostModel,
-    placement: PlacementPart | None,
-) -> list[str]:
+def _notes(found: Prediction, cost_model: CostModel, placement: PlacementPart | None) -> list[str]:
     notes: list[str] = []
-    if extrapolates:
+    if found.extrapolates:
         notes.append(
             f"extrapolates: the network is unlike the {cost_model.provenance.networks} that the "
             "cost model was fitted on; the interval holds for networks like those"
         )
-    if unseen:
+    if found.unseen:
         notes.append(
-            f"no measured network had {', '.join(unseen)}: priced relative to what was measured"
+            f"no measured network had {', '.join(found.unseen)}: priced relative to what was "
+            "measured"
+        )
+    simulated = [share.kernel for share in found.kernels if share.is_simulated]
+    if simulated:
+        kinds = ", ".join(sorted({kernel.work.kind.value for kernel in simulated}))
+        notes.append(
+            f"{found.simulated_ms:.2f} ms are simulated: nobody measured {kinds} kernels "
+            f"({len(simulated)} here), priced by the instructions that fpc's own kernels execute "
+            "and what an instruction took in measured convolutions; the interval allows for half "
+            "as much and half as much again"
         )
     breaks = placement.off_path if placement is not None else ()
     leaving = [node for node in breaks if node.effect != "slow"]
