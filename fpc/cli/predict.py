@@ -91,7 +91,7 @@ def _print(found: PredictionPart, *, every: bool) -> None:
         [
             (
                 kernel.node,
-                f"{kernel.op}, simulated" if kernel.is_simulated else kernel.op,
+                f"{kernel.op}, simulated" if kernel.evidence == "simulated" else kernel.op,
                 f"{kernel.latency_ms:.3f}",
                 f"{100 * kernel.latency_ms / found.latency_ms:.1f} %",
             )

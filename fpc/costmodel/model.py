@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -17,6 +16,7 @@ from fpc.costmodel.families import family
 from fpc.costmodel.features import FeatureFamily, Matrix
 from fpc.costmodel.kernels import Kernel, KernelKind, Work
 from fpc.costmodel.networks import Networks
+from fpc.costmodel.prediction import KernelLatency, Prediction
 from fpc.costmodel.regression import fit, leverage
 from fpc.costmodel.response import Response, paced
 from fpc.costmodel.response_fit import fit_response
@@ -190,6 +190,11 @@ class CostModel(_Data):
         corrections = self._corrections
         return by_features + np.array([corrections.get(work, 0.0) for work in works])
 
+    @property
+    def constant_ms(self) -> float:
+        """What a large network costs beyond its kernels."""
+        return 0.0 if self.response is None else self.response.constant_ms
+
     def network_ms(self, counts: Matrix, works: Sequence[Work]) -> Matrix:
         """The latencies of networks [networks] that run each of `works` `counts` times.
 
@@ -280,38 +285,6 @@ class CostModel(_Data):
 
     def _leverage(self, features: Matrix, latency_ms: Matrix) -> Matrix:
         return leverage(features / latency_ms[:, None], np.array(self.information))
-
-
-@dataclass(frozen=True)
-class KernelLatency:
-    """One kernel's share."""
-
-    kernel: Kernel
-    latency_ms: float
-    is_simulated: bool = False
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """A predicted latency.
-
-    `unseen` names features no training row had, priced by the roofline; `simulated_ms` is how much
-    of it nobody measured but a simulation prices; `constant_ms` is what the network takes beyond
-    its kernels, which a response tells.
-    """
-
-    latency_ms: float
-    interval_ms: tuple[float, float]
-    extrapolates: bool
-    unseen: tuple[str, ...]
-    kernels: tuple[KernelLatency, ...]
-    simulated_ms: float = 0.0
-    constant_ms: float = 0.0
-
-    @property
-    def costliest(self) -> tuple[KernelLatency, ...]:
-        """The kernels, costliest first."""
-        return tuple(sorted(self.kernels, key=lambda kernel: -kernel.latency_ms))
 
 
 def read_model(path: Path) -> CostModel:

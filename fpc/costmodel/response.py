@@ -52,6 +52,11 @@ class Response:
         slopes = np.append(np.diff(y) / np.diff(x), 1.0)
         return slopes[np.clip(np.searchsorted(x, sums_ms, side="right") - 1, 0, len(x) - 1)]
 
+    @property
+    def constant_ms(self) -> float:
+        """What is added to a sum beyond the last knot."""
+        return self.latency_ms[-1] - self.sums_ms[-1]
+
     def rounded(self, to: Callable[[float], float]) -> Response:
         """The same with its numbers rounded."""
         return Response(tuple(map(to, self.sums_ms)), tuple(map(to, self.latency_ms)))

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from fpc.costmodel.kernels import kernels_of
 from fpc.costmodel.library import select, shipped
-from fpc.costmodel.model import CostModel, Prediction, read_model
+from fpc.costmodel.model import CostModel, read_model
+from fpc.costmodel.prediction import Prediction
 from fpc.diagnostics.errors import CostModelError
 from fpc.driver.describe import place
 from fpc.driver.prepare import imported_from, naming, prepare
@@ -50,7 +51,7 @@ def predict_graph(
                 node=(*share.kernel.location.names, share.kernel.name)[0],
                 op=share.kernel.operator,
                 latency_ms=share.latency_ms,
-                is_simulated=share.is_simulated,
+                evidence="simulated" if share.is_simulated else "predicted",
             )
             for share in found.costliest
         ),
@@ -106,8 +107,8 @@ def _notes(found: Prediction, cost_model: CostModel, placement: PlacementPart | 
         notes.append(
             f"{found.simulated_ms:.2f} ms are simulated: nobody measured {kinds} kernels "
             f"({len(simulated)} here), priced by the instructions that fpc's own kernels execute "
-            "and what an instruction took in measured convolutions; the interval allows for half "
-            "as much and half as much again"
+            "under emulation and what an instruction took in measured convolutions; the interval "
+            "lets each be off by half"
         )
     breaks = placement.off_path if placement is not None else ()
     leaving = [node for node in breaks if node.effect != "slow"]

@@ -146,8 +146,8 @@ class KernelPart(_Part):
     node: str
     op: str
     latency_ms: float
-    is_simulated: bool = False
-    """Whether its price rests on executed instructions: nobody measured such a kernel."""
+    evidence: Literal["predicted", "simulated"] = "predicted"
+    """`simulated` where nobody measured such a kernel: its price rests on executed instructions."""
 
 
 class PredictionPart(_Part):

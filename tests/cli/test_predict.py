@@ -25,6 +25,30 @@ def test_document():
     assert any("leave the fast path" in note for note in found["notes"])
 
 
+def test_prediction_for_a_target_on_which_kernels_were_never_measured(golden):
+    found = succeed("predict", MODEL, "--target", "dsp", "--all")
+    assert found.out + found.err == golden
+
+
+def test_document_tells_simulated_kernels_from_measured_ones():
+    found = succeed("predict", MODEL, "--target", "dsp", "--json").document
+    simulated = [kernel for kernel in found["kernels"] if kernel["evidence"] == "simulated"]
+    assert {kernel["op"] for kernel in simulated} == {"conv2d", "mul"}
+    assert len(simulated) < len(found["kernels"])
+    shares = [kernel["latency_ms"] for kernel in found["kernels"]]
+    assert sum(shares) + found["constant_ms"] == pytest.approx(found["latency_ms"])
+    assert found["simulated_ms"] == pytest.approx(sum(k["latency_ms"] for k in simulated))
+    low, high = found["interval_ms"]
+    assert high - low > found["simulated_ms"]
+    assert any("ms are simulated" in note for note in found["notes"])
+
+
+def test_no_kernel_of_the_snapdragons_cpu_is_simulated():
+    found = succeed("predict", MODEL, "--target", "sd855-cpu", "--json").document
+    assert found["simulated_ms"] == 0.0
+    assert any("no measured network had depthwise_taps" in note for note in found["notes"])
+
+
 def test_runtime_and_precision_select_the_condition():
     found = succeed("predict", MODEL, "--runtime", "tflite 2.7", "--float", "--json").document
     assert "TFLite 2.7.1 ruy, threads not stated, float32" in found["condition"]
