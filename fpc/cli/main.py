@@ -25,6 +25,7 @@ from fpc.cli import (
     golden,
     measure,
     predict,
+    search,
     targets,
     zoo,
 )
@@ -47,6 +48,7 @@ app.command("compare")(compare.run)
 app.command("predict")(predict.run)
 app.command("measure")(measure.run)
 app.command("fit")(fit.run)
+app.command("search")(search.run)
 app.command("targets")(targets.run)
 app.add_typer(golden.app, name="golden")
 app.add_typer(zoo.app, name="zoo")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fpc.ir.graph import Graph, Value
-from fpc.zoo.builder import Affine, NetworkBuilder, Nonlinearity, Padding
+from fpc.zoo.builder import Affine, NetworkBuilder, Nonlinearity, Padding, round_channels
 
 _DEPTHS = (1, 2, 8, 2)
 
@@ -48,14 +48,17 @@ def _network(
         patch = 2 if stage else 4
         x = b.conv(x, channels << stage, patch, stride=patch, padding=Padding.VALID)
         for _ in range(depth):
-            x = _block(b, x, act)
+            x = partial_convolution_block(b, x, act)
     x = b.conv(b.global_pool(x), 1280, act=act, affine=Affine.NONE)
     return b.finish(b.dense(b.flatten(x), 1000))
 
 
-def _block(b: NetworkBuilder, x: Value, act: Nonlinearity) -> Value:
+def partial_convolution_block(
+    b: NetworkBuilder, x: Value, act: Nonlinearity, kernel: int = 3, expansion: float = 2.0
+) -> Value:
+    """A convolution on a quarter of the channels, 1x1 to `expansion` times as many and back."""
     channels = x.type.shape[1]
     mixed, untouched = b.split(x, channels // 4, channels - channels // 4)
-    mixed = b.conv(mixed, channels // 4, 3, affine=Affine.NONE)
-    y = b.conv(b.concat(mixed, untouched), 2 * channels, act=act)
+    mixed = b.conv(mixed, channels // 4, kernel, affine=Affine.NONE)
+    y = b.conv(b.concat(mixed, untouched), round_channels(expansion * channels), act=act)
     return b.add(x, b.conv(y, channels, affine=Affine.NONE))

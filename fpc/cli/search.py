@@ -1,0 +1,133 @@
+"""`fpc search`: the best network of a space under a latency budget."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fpc.cli.console import (
+    print_json,
+    print_note,
+    print_table,
+    progress_bars,
+    standard_output,
+)
+from fpc.cli.options import Json, TargetName, one_of
+from fpc.diagnostics.errors import UsageError
+
+if TYPE_CHECKING:
+    from fpc.report.search_schema import SearchReport
+    from fpc.search.exact import Objective
+
+_BUDGET = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*(us|µs|ms|s)", re.ASCII | re.IGNORECASE)
+_MILLISECONDS = {"us": 1e-3, "µs": 1e-3, "ms": 1.0, "s": 1e3}
+_OBJECTIVES: tuple[Objective, ...] = ("lower", "top1")
+
+
+def _show_space(name: str | None) -> None:
+    if name is not None:
+        from fpc.search.catalog import source
+
+        typer.echo(source(name), nl=False)
+        raise typer.Exit
+
+
+def run(
+    budget: Annotated[
+        str, typer.Option(help="The most that one inference may take: `94ms`, `0.1s`.")
+    ],
+    target: TargetName = "rpi4-arm",
+    space: Annotated[
+        str, typer.Option(help="The space of networks: its name or a TOML file.")
+    ] = "fox-nas",
+    accuracy: Annotated[
+        str | None,
+        typer.Option(
+            help="A table of subnets and their top-1 (.csv) instead of the regression that comes "
+            "with fpc.",
+        ),
+    ] = None,
+    maximise: Annotated[
+        str, typer.Option(help="`lower`, the lower end of top-1's interval, or `top1` itself.")
+    ] = "lower",
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Directory for the network, compiled, and the front."),
+    ] = None,
+    compiled: Annotated[
+        bool, typer.Option("--compile/--no-compile", help="Compile the network to int8 with -o.")
+    ] = True,
+    runtime: Annotated[
+        str | None, typer.Option(help="Runtime of the condition, such as `tflite 2.7`.")
+    ] = None,
+    threads: Annotated[int | None, typer.Option(help="Threads of the condition.", min=1)] = None,
+    cost_model: Annotated[
+        Path | None, typer.Option(help="A cost model file instead of the shipped ones.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the weights that -o writes.", min=0)] = 0,
+    show_space: Annotated[  # noqa: ARG001 - its callback has done the work
+        str | None,
+        typer.Option(
+            help="Print this space as TOML, to begin one's own with, and leave.",
+            is_eager=True,
+            callback=_show_space,
+        ),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Find the most accurate network of a space within a latency budget, exactly."""
+    from fpc.driver.artifact import check_writable
+    from fpc.driver.search import SearchOptions, search
+
+    options = SearchOptions(
+        budget_ms=parse_budget(budget),
+        target=target,
+        space=space,
+        accuracy=accuracy,
+        objective=one_of("maximise", maximise, _OBJECTIVES),
+        runtime=runtime,
+        threads=threads,
+        cost_model=cost_model,
+    )
+    if output is not None:
+        check_writable(output)
+    found = search(options)
+    report = found.report
+    if output is not None:
+        from fpc.driver.search_artifact import write_search
+
+        with progress_bars(enabled=not json) as progress:
+            report = write_search(found, output, seed=seed, compiled=compiled, progress=progress)
+    if json:
+        print_json(report.to_json())
+    else:
+        _print(report, output)
+
+
+def parse_budget(text: str) -> float:
+    """A latency in milliseconds; `UsageError` for anything but a positive time with its unit."""
+    found = _BUDGET.fullmatch(text.strip())
+    milliseconds = float(found[1]) * _MILLISECONDS[found[2].lower()] if found else 0.0
+    if milliseconds <= 0.0:
+        raise UsageError(
+            "budget",
+            f"`{text}` is no latency",
+            help="give a positive number and its unit, us, ms or s: --budget 94ms",
+        )
+    return milliseconds
+
+
+def _print(report: SearchReport, output: Path | None) -> None:
+    from fpc.report.search_summary import FRONT_HEADINGS, front_rows, search_lines
+
+    console = standard_output()
+    for line in search_lines(report):
+        console.print(line)
+    print_table(FRONT_HEADINGS, front_rows(report.front))
+    if output is not None:
+        console.print(f"written    {output}")
+    for note in report.notes:
+        print_note(note)

@@ -1,0 +1,77 @@
+"""What a search leaves behind: the network as ONNX, compiled, with the report and the front."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+from fpc.backends.onnx.emit import emit_bytes
+from fpc.diagnostics.progress import Progress, silent
+from fpc.driver.artifact import write_directory
+from fpc.driver.compile import IR_FILE, MODEL_FILE, REPORT_FILE, compile_model
+from fpc.driver.options import CompileOptions, Precision
+from fpc.driver.search import Found
+from fpc.report.search_schema import PointPart, SearchReport
+
+ONNX_FILE = "network.onnx"
+FRONT_FILE = "front.csv"
+_RECIPE = "min-max"
+"""Weights that were only drawn deserve no better."""
+_UNTRAINED = (
+    "the weights are drawn, not trained: the files show latency, size and that the network "
+    "compiles; train it before use"
+)
+
+
+def write_search(
+    found: Found,
+    directory: Path,
+    *,
+    seed: int = 0,
+    compiled: bool = True,
+    progress: Progress = silent,
+) -> SearchReport:
+    """Put the network, the front and the report at `directory`, whole or not at all.
+
+    With `compiled` the network is also compiled to int8 for the target. Weights are drawn from
+    `seed`, and the report says so.
+    """
+    network = found.network(seed)
+    notes = (*found.report.notes, _UNTRAINED)
+    report = found.report.model_copy(update={"notes": notes})
+    files = {
+        ONNX_FILE: emit_bytes(network),
+        FRONT_FILE: front_csv(report.front).encode(),
+    }
+    if compiled:
+        options = CompileOptions(
+            target=report.target,
+            precision=Precision.INT8,
+            recipe=_RECIPE,
+            allow_degraded=True,
+        )
+        result = compile_model(network, options, progress)
+        report = report.model_copy(update={"compilation": result.report})
+        files |= {MODEL_FILE: result.model, IR_FILE: result.graph.to_text().encode()}
+    write_directory(directory, files | {REPORT_FILE: report.to_json().encode()})
+    return report
+
+
+def front_csv(front: tuple[PointPart, ...]) -> str:
+    """The front as a table."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("latency_ms", "top1_percent", "top1_low", "top1_high", "subnet"))
+    for point in front:
+        low, high = point.top1_interval_percent
+        writer.writerow(
+            (
+                f"{point.latency_ms:.3f}",
+                f"{point.top1_percent:.3f}",
+                f"{low:.3f}",
+                f"{high:.3f}",
+                point.subnet,
+            )
+        )
+    return text.getvalue()

@@ -1,0 +1,65 @@
+"""The printed account of a search, made from its report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from fpc.report.search_schema import PointPart, SearchReport
+
+FRONT_HEADINGS = ("front", "ms predicted", "top-1 % predicted", "90 % interval")
+_SHOWN_POINTS = 12
+_SAME = 0.01
+"""Points of top-1 that are not worth a line."""
+
+
+def search_lines(report: SearchReport) -> Iterator[str]:
+    """What a user wants to know after a search, but for the front."""
+    yield (
+        f"{report.space}: {report.networks:.2g} networks, {len(report.front)} of them undominated "
+        f"on {report.target}"
+    )
+    yield f"subnet     {report.subnet.text}"
+    yield (
+        f"size       {report.multiply_adds / 1e6:.1f} M multiply-adds, "
+        f"{report.parameters / 1e6:.2f} M parameters"
+    )
+    yield (
+        f"latency    {report.latency_ms:.1f} ms {report.evidence}, "
+        f"{_interval(report.latency_interval_ms, 'ms')} ({report.prediction.condition})"
+    )
+    what = "" if report.accuracy is None else f" ({report.accuracy.what})"
+    yield (
+        f"top-1      {report.top1_percent:.1f} % {report.evidence}, "
+        f"{_interval(report.top1_interval_percent, '%')}{what}"
+    )
+    yield from _promise(report)
+
+
+def front_rows(front: Sequence[PointPart]) -> Iterator[tuple[str, ...]]:
+    """Points of the front, evenly spread over it, under `FRONT_HEADINGS`."""
+    for point in front[:: max(1, len(front) // _SHOWN_POINTS)]:
+        low, high = point.top1_interval_percent
+        yield (
+            point.subnet,
+            f"{point.latency_ms:.1f}",
+            f"{point.top1_percent:.2f}",
+            f"{low:.2f} to {high:.2f}",
+        )
+
+
+def _interval(interval: tuple[float, float] | None, unit: str) -> str:
+    if interval is None:
+        return "interval unknown"
+    low, high = interval
+    return f"90 % interval {low:.1f} to {high:.1f} {unit}"
+
+
+def _promise(report: SearchReport) -> Iterator[str]:
+    """The optimiser's curse in numbers: the highest prediction is not the best choice."""
+    promised = report.promised
+    if promised is not None and promised.top1_percent - report.top1_percent >= _SAME:
+        yield (
+            f"promising  {promised.top1_percent:.2f} % is the highest prediction in the budget, "
+            f"with {promised.top1_interval_percent[0]:.2f} % at the lower end of its interval; "
+            f"the subnet has {report.top1_percent:.2f} and {report.top1_interval_percent[0]:.2f} %"
+        )

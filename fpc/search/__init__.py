@@ -1,0 +1,1 @@
+"""The best subnet of a space of networks under a latency budget."""

@@ -1,0 +1,84 @@
+"""Finding spaces: those that come with fpc, and a user's file."""
+
+from __future__ import annotations
+
+import tomllib
+from importlib.resources import files
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from fpc.diagnostics.errors import SearchError
+from fpc.diagnostics.render import suggest
+from fpc.search.accuracy import AccuracyModel, read_accuracy
+from fpc.search.space import Space
+
+
+def names() -> tuple[str, ...]:
+    """The spaces that come with fpc."""
+    folder = files("fpc.search") / "spaces"
+    return tuple(sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir()))
+
+
+def load(name_or_path: str) -> Space:
+    """The space called `name_or_path`, or described by that TOML file.
+
+    `SearchError` for an unknown name or a file that does not describe a space.
+    """
+    return _read(_path(name_or_path))
+
+
+def source(name_or_path: str) -> str:
+    """The TOML text of a space."""
+    return _text(_path(name_or_path))
+
+
+def shipped_accuracy(space: Space) -> AccuracyModel:
+    """The accuracy regression that comes with fpc for `space`; `SearchError` where none does."""
+    path = Path(str(files("fpc.search") / "coefficients" / f"{space.name}.json"))
+    if not path.is_file():
+        raise SearchError(
+            "no-accuracy",
+            f"fpc has no accuracy regression of the space `{space.name}`",
+            help="give --accuracy a table of subnets and their top-1 (.csv), or a command that "
+            "evaluates one",
+        )
+    return read_accuracy(path)
+
+
+def _path(name_or_path: str) -> Path:
+    if name_or_path.endswith(".toml"):
+        return Path(name_or_path)
+    if name_or_path not in names():
+        raise SearchError(
+            "unknown-space",
+            f"there is no space `{name_or_path}`",
+            help=suggest(name_or_path, names(), what="spaces")
+            + "; a path to a TOML file works too",
+        )
+    return Path(str(files("fpc.search") / "spaces" / f"{name_or_path}.toml"))
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SearchError("unreadable", f"cannot read the space file {path}: {error}") from None
+
+
+def _read(path: Path) -> Space:
+    text = _text(path)
+    try:
+        return Space.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise SearchError("malformed-space", f"{path} is not valid TOML: {error}") from None
+    except ValidationError as error:
+        raise SearchError(
+            "malformed-space",
+            f"{path} does not describe a space",
+            notes=[
+                f"{'.'.join(map(str, problem['loc'])) or 'file'}: {problem['msg']}"
+                for problem in error.errors()[:5]
+            ],
+            help="compare with a space that comes with fpc: `fpc search --show-space fox-nas`",
+        ) from None

@@ -1,0 +1,156 @@
+"""Exact search: the front of a whole space, and its best network under a budget."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from fpc.diagnostics.errors import InfeasibleError, SearchError
+from fpc.search.accuracy import AccuracyModel, Band, StageScores
+from fpc.search.choices import IntArray, StageChoices
+from fpc.search.encoding import encode
+from fpc.search.front import Front, exact_front, undominated
+from fpc.search.resolution import ResolutionEffect
+from fpc.search.space import Setting, Space, Subnet
+from fpc.search.tables import CostTables, Matrix, Pricing, cost_tables
+
+Objective: TypeAlias = Literal["lower", "top1"]
+"""What is maximised: the lower end of the interval of top-1, or the prediction itself."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A network with its predicted latency in milliseconds and top-1 in percent."""
+
+    subnet: Subnet
+    latency_ms: float
+    top1: float
+    top1_interval: tuple[float, float]
+    leverage: float
+
+
+@dataclass(frozen=True, eq=False)
+class SpaceFront:
+    """Undominated networks of a space by ascending latency; each array is [points]."""
+
+    choices: tuple[StageChoices, ...]
+    settings: tuple[Setting, ...]
+    latency_ms: Matrix
+    band: Band
+    leverage: Matrix
+    setting: IntArray
+    picks: IntArray
+
+    def __len__(self) -> int:
+        return len(self.latency_ms)
+
+    def __getitem__(self, index: int) -> Candidate:
+        return Candidate(
+            Subnet(
+                self.settings[self.setting[index]],
+                tuple(
+                    stage[int(pick)]
+                    for stage, pick in zip(self.choices, self.picks[index], strict=True)
+                ),
+            ),
+            float(self.latency_ms[index]),
+            float(self.band.top1[index]),
+            (float(self.band.low[index]), float(self.band.high[index])),
+            float(self.leverage[index]),
+        )
+
+    def best(self, budget_ms: float) -> Candidate:
+        """The best network within the budget; `InfeasibleError` names the fastest otherwise."""
+        place = int(np.searchsorted(self.latency_ms, budget_ms, side="right")) - 1
+        if place < 0:
+            fastest = self[0]
+            raise InfeasibleError(
+                "infeasible",
+                f"no network of the space is predicted to run within {budget_ms:g} ms",
+                notes=[
+                    f"the fastest takes {fastest.latency_ms:.2f} ms: {encode(fastest.subnet)}",
+                    f"its predicted top-1 is {fastest.top1:.1f} %",
+                ],
+                help=f"raise the budget to {fastest.latency_ms:.2f} ms, or search another space",
+            )
+        return self[place]
+
+
+@dataclass(frozen=True, eq=False)
+class ExactSearch:
+    """A space with what each choice costs and scores, ready to be searched."""
+
+    accuracy: AccuracyModel
+    effect: ResolutionEffect
+    choices: tuple[StageChoices, ...]
+    scores: tuple[StageScores, ...]
+    settings: tuple[Setting, ...]
+    tables: tuple[CostTables, ...]
+    """One a setting."""
+
+    @classmethod
+    def of(
+        cls,
+        space: Space,
+        choices: tuple[StageChoices, ...],
+        accuracy: AccuracyModel,
+        effect: ResolutionEffect,
+        pricing: Pricing,
+        overhead_ms: float = 0.0,
+    ) -> ExactSearch:
+        """A search of `space` at every setting of which `accuracy` can say something.
+
+        `overhead_ms` is what every network takes beyond its kernels.
+        `SearchError` where it is of another space, or knows none of its widths.
+        """
+        if accuracy.space != space.name or len(accuracy.stages) != len(space.stages):
+            raise SearchError(
+                "accuracy-space",
+                f"the accuracy regression is of the space `{accuracy.space}`, not `{space.name}`",
+            )
+        settings = tuple(setting for setting in space.settings if accuracy.covers(setting))
+        if not settings:
+            raise SearchError(
+                "no-width",
+                f"no network of a width of `{space.name}` was measured",
+                help="add networks of its widths to the table",
+            )
+        tables = tuple(
+            cost_tables(space, setting, choices, pricing, overhead_ms) for setting in settings
+        )
+        return cls(accuracy, effect, choices, accuracy.scores(choices), settings, tables)
+
+    def front(self, objective: Objective = "lower") -> SpaceFront:
+        """The front of latency and objective over all settings."""
+        summed = [
+            self.accuracy.lower_score(stage) if objective == "lower" else stage.index
+            for stage in self.scores
+        ]
+        fronts = [
+            exact_front(self.choices, tables, summed, setting.width)
+            for setting, tables in zip(self.settings, self.tables, strict=True)
+        ]
+        latency = np.concatenate([front.cost for front in fronts])
+        bands, leverages = zip(*map(self._judged, fronts, self.settings), strict=True)
+        band = Band(*(np.concatenate(ends) for ends in zip(*bands, strict=True)))
+        kept = undominated(latency, band.low if objective == "lower" else band.top1)
+        places = np.repeat(np.arange(len(fronts)), [len(front) for front in fronts])
+        return SpaceFront(
+            self.choices,
+            self.settings,
+            latency[kept],
+            Band(*(end[kept] for end in band)),
+            np.concatenate(leverages)[kept],
+            places[kept],
+            np.concatenate([front.picks for front in fronts])[kept],
+        )
+
+    def _judged(self, front: Front, setting: Setting) -> tuple[Band, Matrix]:
+        """The top-1 and the leverage of the points of one setting's front."""
+        shared = self.accuracy.setting_scores(setting)
+        index, leverage = shared.index, shared.leverage
+        for stage, picks in zip(self.scores, front.picks.T, strict=True):
+            index, leverage = index + stage.index[picks], leverage + stage.leverage[picks]
+        return self.accuracy.band(index, leverage, setting, self.effect), leverage

@@ -1,0 +1,114 @@
+"""The exact Pareto front of a space in which cost and score add up over stages.
+
+Choosing one alternative a stage under a budget is the multiple-choice knapsack problem (Sinha and
+Zoltners 1979). Its dynamic program over stages keeps every undominated pair of cost and score,
+which is the whole front: a choice that another of its stage dominates is never needed, and neither
+is the beginning of a network that another beginning with as many channels dominates. Sums are
+formed in the order of the stages, so that the front is that of enumeration to the last bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from fpc.search.choices import IntArray, StageChoices
+from fpc.search.space import scaled
+from fpc.search.tables import CostTables, Matrix
+
+
+@dataclass(frozen=True, eq=False)
+class Front:
+    """Undominated networks by ascending cost; both arrays strictly ascend.
+
+    `cost` and `score` [points]; `picks` [points, stages] indexes the choices of each stage.
+    """
+
+    cost: Matrix
+    score: Matrix
+    picks: IntArray
+
+    def __len__(self) -> int:
+        return len(self.cost)
+
+    def best_within(self, budget: float) -> int | None:
+        """The point of the highest score that costs at most `budget`; None where nothing does."""
+        place = int(np.searchsorted(self.cost, budget, side="right")) - 1
+        return None if place < 0 else place
+
+
+def undominated(cost: Matrix, score: Matrix) -> IntArray:
+    """The points that no other undercuts in cost with as high a score, by ascending cost.
+
+    Of equal points the first is kept.
+    """
+    order = np.lexsort((-score, cost))
+    ranked = score[order]
+    best_before = np.maximum.accumulate(ranked)
+    is_better = np.empty(len(order), np.bool_)
+    is_better[:1] = True
+    is_better[1:] = ranked[1:] > best_before[:-1]
+    return order[is_better]
+
+
+def exact_front(
+    choices: Sequence[StageChoices], tables: CostTables, scores: Sequence[Matrix], width: float
+) -> Front:
+    """The front of every network of one setting of `width`.
+
+    `scores` are [choices] of each stage; a network's score is their sum.
+    """
+    (arriving,) = tables.stages[0]
+    fronts: Mapping[int, Front] = {
+        arriving: Front(np.array([tables.stem]), np.zeros(1), np.empty((1, 0), np.intp))
+    }
+    for stage, table, score in zip(choices, tables.stages, scores, strict=True):
+        fronts = _extended(fronts, stage, table, score, width)
+    ends = [_shifted(front, tables.head[channels]) for channels, front in fronts.items()]
+    return _union(ends)
+
+
+def _extended(
+    fronts: Mapping[int, Front],
+    stage: StageChoices,
+    table: Mapping[int, Matrix],
+    score: Matrix,
+    width: float,
+) -> Mapping[int, Front]:
+    """The fronts of the networks up to and with one more stage, by the channels they end with."""
+    longer: dict[int, Front] = {}
+    for alternative, channels in enumerate(stage.stage.channels):
+        members = np.flatnonzero(stage.channels == alternative)
+        merged: list[Front] = []
+        for arriving, front in fronts.items():
+            cost = table[arriving][members]
+            kept = undominated(cost, score[members])
+            merged.append(_merged(front, cost[kept], score[members[kept]], members[kept]))
+        longer[scaled(channels, width)] = _union(merged)
+    return longer
+
+
+def _merged(front: Front, cost: Matrix, score: Matrix, members: IntArray) -> Front:
+    """Every point of `front` with every one of `members`, dominated ones left out."""
+    costs = (front.cost[:, None] + cost).ravel()
+    scores = (front.score[:, None] + score).ravel()
+    kept = undominated(costs, scores)
+    before, chosen = np.divmod(kept, len(members))
+    picks = np.column_stack([front.picks[before], members[chosen]])
+    return Front(costs[kept], scores[kept], picks)
+
+
+def _shifted(front: Front, cost: float) -> Front:
+    return Front(front.cost + cost, front.score, front.picks)
+
+
+def _union(fronts: Sequence[Front]) -> Front:
+    if len(fronts) == 1:
+        return fronts[0]
+    cost = np.concatenate([front.cost for front in fronts])
+    score = np.concatenate([front.score for front in fronts])
+    kept = undominated(cost, score)
+    picks = np.concatenate([front.picks for front in fronts])
+    return Front(cost[kept], score[kept], picks[kept])

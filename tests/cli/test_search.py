@@ -1,0 +1,212 @@
+"""`fpc search`: the network it finds, what it writes, and how it refuses."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import onnx
+import onnxruntime
+import pytest
+
+from fpc.search import catalog
+from fpc.search.encoding import decode
+from tests.cli.invoke import refuse, succeed
+
+SMALL = """
+name = "small"
+description = "four networks"
+source = "a test"
+resolutions = [32]
+stem = [{ layer = "conv", channels = 8, kernel = 3, stride = 2 }]
+head = [{ layer = "pool" }, { layer = "flatten" }, { layer = "dense", units = 10 }]
+
+[[stage]]
+channels = [8, 16]
+stride = 2
+depths = [1, 2]
+expansions = [2, 4]
+kernels = [3, 5]
+"""
+
+
+def test_network_for_a_budget(golden):
+    outcome = succeed("search", "--budget", "94ms")
+    assert outcome.out + outcome.err == golden
+
+
+def test_document():
+    found = succeed("search", "--budget", "60ms", "--target", "rpi4-arm", "--json").document
+    assert found["budget_ms"] == 60.0
+    assert found["evidence"] == "predicted"
+    assert found["latency_ms"] <= 60.0
+    low, high = found["latency_interval_ms"]
+    assert low < found["latency_ms"] < high
+    low, high = found["top1_interval_percent"]
+    assert low < found["top1_percent"] < high
+    assert found["prediction"]["latency_ms"] == found["latency_ms"]
+    subnet = decode(found["subnet"]["text"])
+    assert subnet.setting.resolution == found["subnet"]["resolution"]
+    depths = [len(stage["blocks"]) for stage in found["subnet"]["stages"]]
+    assert depths == [len(stage.blocks) for stage in subnet.stages]
+
+
+def test_front_ascends_and_holds_the_choice():
+    found = succeed("search", "--budget", "0.1s", "--json").document
+    front = found["front"]
+    latencies = [point["latency_ms"] for point in front]
+    lows = [point["top1_interval_percent"][0] for point in front]
+    assert latencies == sorted(latencies)
+    assert lows == sorted(lows)
+    chosen = max((p for p in front if p["latency_ms"] <= 100.0), key=lambda p: p["latency_ms"])
+    assert chosen["subnet"] == found["subnet"]["text"]
+
+
+def test_lower_end_and_prediction_are_two_aims():
+    careful = succeed("search", "--budget", "94ms", "--json").document
+    bold = succeed("search", "--budget", "94ms", "--maximise", "top1", "--json").document
+    assert careful["top1_interval_percent"][0] >= bold["top1_interval_percent"][0]
+    assert bold["top1_percent"] >= careful["top1_percent"]
+    assert careful["promised"]["subnet"] == bold["subnet"]["text"]
+
+
+def test_what_lies_outside_the_measured_range_is_said():
+    beyond = succeed("search", "--budget", "300ms", "--json").document
+    assert any("outside the measured range, 69.8 to 75.5 %" in note for note in beyond["notes"])
+    elsewhere = succeed("search", "--budget", "60ms", "--json").document
+    assert any("no network was measured at 192 px" in note for note in elsewhere["notes"])
+
+
+def test_artifact_without_compilation(tmp_path):
+    directory = tmp_path / "best"
+    words = ("search", "--budget", "94ms", "-o", directory, "--no-compile", "--json")
+    document = succeed(*words).document
+    names = {path.name for path in directory.iterdir()}
+    assert names == {"network.onnx", "front.csv", "report.json"}
+    assert json.loads((directory / "report.json").read_text()) == document
+    assert any("drawn, not trained" in note for note in document["notes"])
+    onnx.checker.check_model(onnx.load(directory / "network.onnx"), full_check=True)
+    session = onnxruntime.InferenceSession(str(directory / "network.onnx"))
+    side = document["subnet"]["resolution"]
+    assert session.get_inputs()[0].shape == [1, 3, side, side]
+    rows = list(csv.DictReader(io.StringIO((directory / "front.csv").read_text())))
+    assert [row["subnet"] for row in rows] == [point["subnet"] for point in document["front"]]
+
+
+def test_compiled_artifact_of_a_users_space_and_table(tmp_path):
+    """Twice into the same directory: an artifact may be replaced."""
+    space, table = tmp_path / "small.toml", tmp_path / "measured.csv"
+    space.write_text(SMALL)
+    table.write_text(measurements())
+    words = ("search", "--budget", "50ms", "--space", space, "--accuracy", table)
+    for _ in range(2):
+        document = succeed(*words, "-o", tmp_path / "best", "--json").document
+    assert (tmp_path / "best" / "model.tflite").stat().st_size > 1000
+    assert document["compilation"]["precision"] == "int8"
+    assert document["compilation"]["prediction"]["latency_ms"] == document["latency_ms"]
+    assert document["accuracy"]["evidence"] == "measured"
+    # In this table top-1 grows with everything, and any network is fast enough.
+    assert document["subnet"]["text"] == "32px/16-e4k5-e4k5"
+
+
+def measurements() -> str:
+    rows = ["subnet,top1_percent"]
+    for channels in (8, 16):
+        for first in BLOCKS:
+            rows.append(f"32px/{channels}-{first},{quality(channels, first):.4f}")
+            rows += [
+                f"32px/{channels}-{first}-{other},{quality(channels, first, other):.4f}"
+                for other in BLOCKS
+            ]
+    return "\n".join(rows) + "\n"
+
+
+BLOCKS = ("e2k3", "e2k5", "e4k3", "e4k5")
+
+
+def quality(channels: int, *blocks: str) -> float:
+    size = sum(float(block[1]) + float(block[3]) for block in blocks)
+    return 70.0 - 30.0 / (1.0 + channels / 16 + size / 8)
+
+
+@pytest.mark.parametrize("budget", ["94 lightyears", "94", "-3ms", "0ms", "ms", ""])
+def test_budget_that_is_no_time(golden, budget):
+    assert refuse(2, "usage.budget", "search", f"--budget={budget}") == golden
+
+
+def test_impossible_budget(golden):
+    assert refuse(1, "search.infeasible", "search", "--budget", "4ms") == golden
+
+
+def test_unknown_space(golden):
+    message = refuse(1, "search.unknown-space", "search", "--budget", "4ms", "--space", "fox-nos")
+    assert message == golden
+
+
+def test_space_without_accuracies(golden):
+    words = ("search", "--budget", "94ms", "--space", "ofa-mbv3")
+    assert refuse(1, "search.no-accuracy", *words) == golden
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("syntax", "name ="),
+        ("empty", ""),
+        ("even kernel", SMALL.replace("[3, 5]", "[4]")),
+        ("unknown key", SMALL.replace("depths", "depth")),
+        ("no resolution", SMALL.replace("[32]", "[]")),
+        ("twice", SMALL.replace("[2, 4]", "[4, 2]")),
+    ],
+)
+def test_malformed_space(golden, tmp_path, monkeypatch, name, text):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "space.toml").write_text(text)
+    words = ("search", "--budget", "94ms", "--space", "space.toml")
+    assert refuse(1, "search.malformed-space", *words) == golden
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        ("malformed-table", ""),
+        ("malformed-table", "network,accuracy\n"),
+        ("malformed-table", "subnet,top1_percent\n32px/8-e2k3,good\n"),
+        ("subnet-text", "subnet,top1_percent\nresnet18,72.0\n"),
+        ("no-such-subnet", "subnet,top1_percent\n64px/8-e2k3,72.0\n"),
+        ("no-such-subnet", "subnet,top1_percent\n32px/8-e2k3/8-e2k3,72.0\n"),
+        ("no-such-subnet", "subnet,top1_percent\n32px/8-e3k3,72.0\n"),
+        ("too-few-rows", "subnet,top1_percent\n32px/8-e2k3,72.0\n"),
+        ("accuracy-range", "subnet,top1_percent\n" + "32px/8-e2k3,172.0\n" * 20),
+        ("no-difference", "subnet,top1_percent\n" + "32px/8-e2k3,72.0\n" * 20),
+    ],
+)
+def test_malformed_table(golden, tmp_path, monkeypatch, code, text):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "space.toml").write_text(SMALL)
+    (tmp_path / "top1.csv").write_text(text)
+    words = ("search", "--budget", "9ms", "--space", "space.toml", "--accuracy", "top1.csv")
+    assert refuse(1, f"search.{code}", *words) == golden
+
+
+def test_shown_space_can_be_searched(tmp_path):
+    shown = succeed("search", "--show-space", "fox-nas").out
+    (tmp_path / "mine.toml").write_text(shown)
+    assert catalog.load(str(tmp_path / "mine.toml")) == catalog.load("fox-nas")
+    refuse(1, "search.unknown-space", "search", "--show-space", "fox")
+
+
+def test_missing_files(tmp_path):
+    words = ("search", "--budget", "94ms")
+    refuse(1, "search.unreadable", *words, "--space", tmp_path / "none.toml")
+    refuse(1, "search.unreadable", *words, "--accuracy", tmp_path / "none.csv")
+    refuse(1, "cost.unreadable", *words, "--cost-model", tmp_path / "none.json")
+
+
+def test_accelerator():
+    words = ("search", "--budget", "5ms", "--target", "fpga", "--space", "mnasnet", "--json")
+    found = succeed(*words).document
+    assert found["latency_ms"] <= 5.0
+    assert "ZCU102" in found["prediction"]["condition"]
+    assert catalog.load("mnasnet").resolutions == (found["subnet"]["resolution"],)

@@ -1,0 +1,84 @@
+"""Shipped accuracy regressions against the published tables that they are fitted on."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from benchmarks.search import fit
+from benchmarks.search.datasets import accel_nasbench, fox_nas
+from fpc.costmodel.metrics import goodness
+from fpc.costmodel.regression import folds
+from fpc.search import catalog
+from fpc.search.accuracy import AccuracyModel
+from fpc.search.accuracy_fit import fit_accuracy
+from fpc.search.choices import StageChoices, choices_of
+from fpc.search.resolution import shipped_effect
+from fpc.search.space import Subnet
+
+
+@pytest.fixture(autouse=True)
+def _data(shared_data, monkeypatch):
+    monkeypatch.setenv("FPC_DATA", str(shared_data))
+
+
+def banded(model: AccuracyModel, choices: tuple[StageChoices, ...], networks: list[Subnet]):
+    """Predicted top-1 of single networks with its interval, [3, networks]."""
+    scores = model.scores(choices)
+    found = []
+    for subnet in networks:
+        places = [stage.index(choice) for stage, choice in zip(choices, subnet.stages, strict=True)]
+        shared = model.setting_scores(subnet.setting)
+        index, leverage = shared.index.copy(), shared.leverage.copy()
+        for score, place in zip(scores, places, strict=True):
+            index += score.index[place]
+            leverage += score.leverage[place]
+        band = model.band(index, leverage, subnet.setting, shipped_effect())
+        found.append([float(end[0]) for end in band])
+    return np.array(found).T
+
+
+@pytest.mark.parametrize(
+    ("fitted", "name"), [(fit.fitted_fox_nas, "fox-nas"), (fit.fitted_mnasnet, "mnasnet")]
+)
+def test_a_shipped_file_is_what_its_script_fits(fitted, name):
+    stored, found = catalog.shipped_accuracy(catalog.load(name)), fitted()
+    assert stored.provenance == found.provenance
+    assert stored.ceiling == found.ceiling
+    for one, other in zip(stored.stages, found.stages, strict=True):
+        np.testing.assert_allclose(one.coefficients, other.coefficients, 1e-4, 1e-6)
+
+
+def test_the_shipped_effect_of_resolution_is_what_its_script_fits():
+    assert shipped_effect().model_dump() == pytest.approx(fit.fitted_resolution().model_dump())
+
+
+def out_of_fold(name: str, rows: list[tuple[Subnet, float]]):
+    """Predictions of rows that nothing was fitted or chosen on, and the measurements."""
+    space = catalog.load(name)
+    choices = choices_of(space)
+    origin = catalog.shipped_accuracy(space).provenance
+    top1 = np.array([percent for _, percent in rows])
+    bands = np.empty((3, len(rows)))
+    for train, test in folds(len(rows), seed=1):
+        model = fit_accuracy(space, choices, [rows[i] for i in train], origin)
+        bands[:, test] = banded(model, choices, [rows[i][0] for i in test])
+    return bands, top1
+
+
+def test_fox_nas_out_of_fold():
+    (top1, low, high), measured = out_of_fold("fox-nas", [row[:2] for row in fox_nas()])
+    found = goodness(top1, measured)
+    assert np.sqrt(((top1 - measured) ** 2).mean()) <= 0.20
+    assert found.spearman >= 0.978
+    covered = ((low <= measured) & (measured <= high)).mean()
+    assert 0.85 <= covered <= 0.97
+
+
+def test_accel_nasbench_out_of_fold():
+    (top1, low, high), measured = out_of_fold("mnasnet", [row[:2] for row in accel_nasbench()])
+    found = goodness(top1, measured)
+    assert found.mape_percent <= 0.78
+    assert found.spearman >= 0.98
+    covered = ((low <= measured) & (measured <= high)).mean()
+    assert 0.88 <= covered <= 0.92
