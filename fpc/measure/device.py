@@ -9,21 +9,27 @@ from pathlib import Path
 from fpc.diagnostics.errors import UsageError
 
 _CPUINFO = Path("/proc/cpuinfo")
+_BOARD = Path("/proc/device-tree/model")
 _KEYS = ("model name", "Model", "Hardware")
 
 
-def device_name(cpuinfo: Path = _CPUINFO) -> str:
-    """The processor's or the board's name with its instruction set: `... (x86_64)`."""
-    try:
-        lines = cpuinfo.read_text(errors="replace").splitlines()
-    except OSError:
-        # Systems without /proc still have a name to tell figures apart by.
-        lines = []
+def device_name(cpuinfo: Path = _CPUINFO, board: Path = _BOARD) -> str:
+    """The processor's or the board's name with its instruction set: `... (x86_64)`.
+
+    Boards of ARM often name themselves only in their device tree.
+    """
     facts = {
-        key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)
+        key.strip(): value.strip()
+        for key, _, value in (line.partition(":") for line in _text(cpuinfo).splitlines())
     }
-    name = next((facts[key] for key in _KEYS if facts.get(key)), platform.node())
+    named = next((facts[key] for key in _KEYS if facts.get(key)), "")
+    name = named or _text(board).strip("\0") or platform.node()
     return f"{' '.join(name.split())} ({platform.machine()})"
+
+
+def _text(path: Path) -> str:
+    """Nothing where there is no such file: a system without it still has another name."""
+    return path.read_text(errors="replace") if path.is_file() else ""
 
 
 def require_processors(processors: tuple[int, ...]) -> None:

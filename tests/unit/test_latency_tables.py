@@ -101,6 +101,15 @@ def test_a_table_of_other_blocks_knows_no_other_nonlinearity(tmp_path):
     not_found(written(tmp_path, KEYS), b.finish(x))
 
 
+def test_several_images_at_a_time_are_refused(tmp_path):
+    graph = Graph.parse(
+        "graph @pair(%x: f32[2,8,4,4]) {\n  %y = relu(%x) : f32[2,8,4,4]\n  return %y\n}\n"
+    )
+    table = read_table(written(tmp_path, KEYS), precision="int8")
+    with pytest.raises(CostModelError, match="one image at a time"):
+        table.predict(graph)
+
+
 @pytest.mark.parametrize("name", [*names()])
 @pytest.mark.parametrize("split", [split_blocks, split_operators])
 def test_every_kernel_of_every_network_is_in_exactly_one_piece(name, split):

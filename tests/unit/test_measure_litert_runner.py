@@ -140,4 +140,8 @@ def test_a_device_is_called_by_its_processor(tmp_path):
     file = tmp_path / "cpuinfo"
     file.write_text("processor : 0\nCPU part : 0xd08\n\nModel\t: Raspberry Pi 4  Model B\n")
     assert device_name(file).startswith("Raspberry Pi 4 Model B (")
-    assert device_name(tmp_path / "absent")
+    assert device_name(tmp_path / "absent", tmp_path / "absent")
+    file.write_text("processor : 0\nCPU part : 0xd05\n")
+    board = tmp_path / "model"
+    board.write_bytes(b"D-Robotics RDK X5 V1.0\0")
+    assert device_name(file, board).startswith("D-Robotics RDK X5 V1.0 (")

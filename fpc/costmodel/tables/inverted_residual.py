@@ -1,17 +1,14 @@
-"""A network of inverted residuals, cut as the tables of Once-for-All and ProxylessNAS cut it.
-
-Facts: once-for-all, ofa/nas/efficiency_predictor/latency_lookup_table.py.
-"""
+"""A network of inverted residuals, cut as the tables of Once-for-All and ProxylessNAS cut it."""
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 
 from fpc.costmodel.kernels import KernelKind, Work, work_of
+from fpc.costmodel.tables.network_part import NetworkPart, Role
 from fpc.costmodel.tables.table import Piece
+from fpc.diagnostics.errors import CostModelError
 from fpc.ir.graph import Graph, Node, Value
 from fpc.ir.op import Activation, Op
 from fpc.ir.ops import Add, Conv2d, Dense, Mul
@@ -22,125 +19,57 @@ _HARD_SWISH: Mapping[str | None, bool] = MappingProxyType(
 """What the tables know of nonlinearities; a clamp at 6 costs what one at 0 does."""
 
 
-class Role(enum.Enum):
-    """The parts of a network, by the names the tables give them."""
-
-    STEM = "Conv"
-    """The first convolution, 3x3 with stride 2."""
-    BLOCK = "expanded_conv"
-    """1x1 to the channels inside, depthwise, squeeze-excite, 1x1 back, shortcut."""
-    LAST_MAP = "Conv_1"
-    """The 1x1 convolution of the last map."""
-    POOL = "AvgPool2D"
-    """The mean of each channel's map."""
-    FEATURES = "Conv_2"
-    """A 1x1 convolution of means."""
-    CLASSIFIER = "Logits"
-    """The fully connected layer, with the mean before it where nothing is between them."""
-    OTHER = "other"
-    """What no table knows."""
-
-
-@dataclass(frozen=True)
-class NetworkPart:
-    """A part with its sizes: `in_shape` and `out_shape` are height, width and channels.
-
-    `operator` is what a part that no table knows consists of.
-    """
-
-    role: Role
-    in_shape: tuple[int, int, int]
-    out_shape: tuple[int, int, int]
-    middle: int = 0
-    kernel: int = 1
-    stride: int = 1
-    has_shortcut: bool = False
-    squeezes: bool = False
-    hard_swish: bool = False
-    operator: str = ""
-
-    @property
-    def kind(self) -> str:
-        """The role."""
-        return self.role.value
-
-    @property
-    def numbers(self) -> tuple[int, ...]:
-        """Everything that is a number."""
-        inside = (self.middle, self.kernel, self.stride)
-        flags = (self.has_shortcut, self.squeezes, self.hard_swish)
-        return (*self.in_shape, *self.out_shape, *inside, *map(int, flags))
-
-    def __str__(self) -> str:
-        shapes = " to ".join("x".join(map(str, s)) for s in (self.in_shape, self.out_shape))
-        words = [f"{self.operator or self.role.value} of {shapes}"]
-        if self.role is Role.BLOCK:
-            words.append(f"{self.middle} channels inside")
-        if self.kernel > 1:
-            words.append(f"{self.kernel}x{self.kernel} with stride {self.stride}")
-        for is_so, word in (
-            (self.has_shortcut, "shortcut"),
-            (self.squeezes, "squeeze-excite"),
-            (self.hard_swish, "hard-swish"),
-        ):
-            words += [word] if is_so else []
-        return ", ".join(words)
-
-
 def split(graph: Graph) -> tuple[Piece[NetworkPart], ...]:
     """The parts of an optimised graph; every node that costs time is in exactly one.
 
     How wide squeeze-excite is inside is not looked at: the tables do not say it either.
+    `CostModelError` (`cost.table-batch`) for a network of several images at a time.
     """
-    pieces: list[Piece[NetworkPart]] = []
-    taken: set[Node[Op]] = set()
-    for node in graph:
-        if _is_depthwise(node):
-            _add(pieces, taken, _block(node))
+    if any(value.type.shape[0] != 1 for value in graph.inputs):
+        raise CostModelError(
+            "table-batch",
+            "the table holds for one image at a time, and the network takes several",
+            help="give the input's shape with a batch of 1: --input-shape",
+        )
+    pieces = [block for block in map(_block, graph) if block is not None]
+    taken = {node for piece in pieces for node in piece.nodes}
     for node in graph:
         if node not in taken and work_of(node).kind is not KernelKind.FREE:
-            _add(pieces, taken, _around(node))
+            piece = _around(node)
+            pieces.append(piece)
+            taken.update(piece.nodes)
     order = {node: index for index, node in enumerate(graph)}
     return tuple(sorted(pieces, key=lambda piece: order[piece.nodes[0]]))
 
 
-def _add(
-    pieces: list[Piece[NetworkPart]], taken: set[Node[Op]], piece: Piece[NetworkPart] | None
-) -> None:
-    if piece is not None and taken.isdisjoint(piece.nodes):
-        pieces.append(piece)
-        taken.update(piece.nodes)
-
-
-def _block(depthwise: Node[Op]) -> Piece[NetworkPart] | None:
-    """The inverted residual around a depthwise convolution, if there is one."""
-    expansion = _expansion(depthwise)
-    start = (expansion[0] if expansion else depthwise).input(0)
-    act, y, inside = _activated(depthwise)
+def _block(node: Node[Op]) -> Piece[NetworkPart] | None:
+    """The inverted residual whose depthwise convolution is `node`, if that is what it is."""
+    work = work_of(node)
+    if not _is_depthwise(node, work):
+        return None
+    expansion = _expansion(node)
+    act, y, inside = _activated(node)
+    if act not in _HARD_SWISH or (expansion and _activated(expansion[0])[0] != act):
+        return None
     gate = _gate(y)
-    gated = gate[-1].output if gate else y
-    projection = next(iter(gated.users), None)
-    if projection is None or not gated.has_one_use or not _is_linear_pointwise(projection):
+    projection = _projection(gate[-1].output if gate else y)
+    if projection is None:
         return None
+    start = (expansion or inside)[0].input(0)
     shortcut = _shortcut(start, projection.output)
-    work = work_of(depthwise)
-    if act not in _HARD_SWISH or work.kernel[0] != work.kernel[1]:
-        return None
-    if expansion and _activated(expansion[0])[0] != act:
-        return None
     return Piece(
         NetworkPart(
             Role.BLOCK,
             _map(start),
             _map(projection.output),
-            work.in_channels,
-            work.kernel[0],
-            work.strides[0],
-            shortcut is not None,
-            bool(gate),
-            _HARD_SWISH[act],
+            middle=work.in_channels,
+            kernel=work.kernel[0],
+            stride=work.strides[0],
+            has_shortcut=bool(shortcut),
+            squeezes=bool(gate),
+            hard_swish=_HARD_SWISH[act],
         ),
-        (*expansion, *inside, *gate, projection, *([shortcut] if shortcut else [])),
+        (*expansion, *inside, *gate, projection, *shortcut),
     )
 
 
@@ -194,17 +123,22 @@ def _chain(start: Value, end: Value | None) -> Iterator[Node[Op]]:
         end = variable[0]
 
 
-def _shortcut(start: Value, end: Value) -> Node[Op] | None:
-    return next(
-        (
-            node
-            for node in end.users
-            if isinstance(node.op, Add)
-            and node.op.activation is Activation.NONE
-            and start in node.operands
-        ),
-        None,
-    )
+def _projection(y: Value) -> Node[Op] | None:
+    """The linear 1x1 convolution that alone reads y."""
+    if not y.has_one_use or not y.users or not _is_pointwise(y.users[0]):
+        return None
+    return y.users[0] if _activated(y.users[0])[0] is None else None
+
+
+def _shortcut(start: Value, end: Value) -> tuple[Node[Op], ...]:
+    """The addition of a block's input to its result."""
+    return tuple(
+        node
+        for node in end.users
+        if isinstance(node.op, Add)
+        and node.op.activation is Activation.NONE
+        and start in node.operands
+    )[:1]
 
 
 def _around(node: Node[Op]) -> Piece[NetworkPart]:
@@ -253,8 +187,15 @@ def _after_reshapes(node: Node[Op]) -> Node[Op] | None:
     return None
 
 
-def _is_depthwise(node: Node[Op]) -> bool:
-    return isinstance(node.op, Conv2d) and work_of(node).kind is KernelKind.DEPTHWISE
+def _is_depthwise(node: Node[Op], work: Work) -> bool:
+    """Whether one square filter a channel goes over the map."""
+    return (
+        isinstance(node.op, Conv2d)
+        and work.kind is KernelKind.DEPTHWISE
+        and work.in_channels == work.out_channels
+        and work.kernel[0] == work.kernel[1]
+        and node.op.dilations == (1, 1)
+    )
 
 
 def _is_pointwise(node: Node[Op]) -> bool:
@@ -262,10 +203,6 @@ def _is_pointwise(node: Node[Op]) -> bool:
     return (
         isinstance(node.op, Conv2d) and work.groups == 1 and work.kernel == work.strides == (1, 1)
     )
-
-
-def _is_linear_pointwise(node: Node[Op]) -> bool:
-    return _is_pointwise(node) and _activated(node)[0] is None
 
 
 def _map(value: Value) -> tuple[int, int, int]:

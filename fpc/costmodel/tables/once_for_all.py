@@ -13,7 +13,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from fpc.costmodel.tables.inverted_residual import NetworkPart, Role, split
+from fpc.costmodel.tables.inverted_residual import split
+from fpc.costmodel.tables.network_part import NetworkPart, Role
 from fpc.costmodel.tables.table import Entry, LatencyTable
 from fpc.diagnostics.errors import CostModelError
 
