@@ -122,6 +122,7 @@ def _converse(board: Board, task: bytes, plan: Plan, outputs: tuple[IO[bytes], I
     The input stays open meanwhile: its end tells the board that nobody waits for the answer.
     """
     answer, log = outputs
+    # In a session of its own ssh does not hear Ctrl-C: this process does, and ends it below.
     process = subprocess.Popen(
         board.command, stdin=subprocess.PIPE, stdout=answer, stderr=log, start_new_session=True
     )

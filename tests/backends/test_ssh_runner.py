@@ -21,7 +21,7 @@ from fpc.measure.protocol import Failure, MeasureConfig, Request, Timing
 from fpc.measure.samples import SampleDatabase
 from fpc.measure.ssh_runner import SshRunner
 from tests.backends.ssh_board import LoopbackBoard, start
-from tests.cli.invoke import refuse, succeed
+from tests.cli.invoke import fpc, refuse, succeed
 from tests.unit.measure_fixtures import expected, request
 
 QUICK = MeasureConfig(warm_up=1, warm_up_s=0.0, time_limit_s=0.05)
@@ -201,6 +201,14 @@ def test_a_board_nobody_waits_for_stops_and_cleans_up(board):
     assert not Path(f"/proc/{seen[0]}/cwd").exists()
 
 
+def test_a_user_who_interrupts_leaves_nothing_running(board):
+    user = when_it_runs(board, lambda folder: os.kill(os.getpid(), signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):
+        only_failure(board.reached(), LONG)
+    user.join()
+    until(lambda: is_clean(board))
+
+
 def test_a_lost_board_cleans_up_on_its_own(tmp_path):
     lost = start(tmp_path)
     breaker = when_it_runs(lost, lambda folder: lost.stop())
@@ -245,21 +253,47 @@ def test_what_names_a_board(text):
     assert f"ssh://{text}" in Board(text).command
 
 
-def test_command(board, tmp_path, monkeypatch):
-    """`ssh` on the path is the real one with the configuration of this board."""
-    shim = tmp_path / "ssh"
+def measure(
+    board: LoopbackBoard, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[object, ...]:
+    """`fpc measure` of a model in `folder`; `ssh` on the path has the board's configuration."""
+    shim = folder / "ssh"
     shim.write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} {" ".join(board.client[1:])} "$@"\n')
     shim.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-    model = tmp_path / "relu.tflite"
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    model = folder / "relu.tflite"
     model.write_bytes(request().content)
     on = ("--on", f"ssh:user@127.0.0.1:{board.port}", "--board-python", board.folder / "python")
-    words = ("measure", model, *on, "--time-limit", 0.05, "--warm-up", 1)
+    return ("measure", model, *on, "--time-limit", 0.05, "--warm-up", 1)
+
+
+def test_command(board, tmp_path, monkeypatch):
+    words = measure(board, tmp_path, monkeypatch)
     out = succeed(*words, "--db", tmp_path / "samples.db").out
     assert out.startswith(f"measured: {device_name()}, LiteRT 2.")
     with SampleDatabase(tmp_path / "samples.db") as database:
         [sample] = database.samples()
     assert sample.timing.evidence == "measured"
     assert "lacks" in refuse(1, "measure.board-lacks", *words, "--board-python", bare(board))
-    assert "names no board" in refuse(2, "usage.board", "measure", model, "--on", "ssh:")
-    assert "ssh:HOST" in refuse(2, "usage.on", "measure", model, "--on", "ssh")
+    assert "names no board" in refuse(2, "usage.board", *words[:2], "--on", "ssh:")
+    assert "ssh:HOST" in refuse(2, "usage.on", *words[:2], "--on", "ssh")
+
+
+def test_what_was_measured_before_the_board_was_lost_is_kept(tmp_path, monkeypatch):
+    lost = start(tmp_path)
+    path = tmp_path / "samples.db"
+
+    def kept() -> int:
+        if not path.exists():
+            return 0
+        with SampleDatabase(path, create=True) as database:
+            return len(database)
+
+    breaker = threading.Thread(target=lambda: (until(lambda: kept() >= 2), lost.stop()))
+    words = measure(lost, tmp_path, monkeypatch)
+    breaker.start()
+    outcome = fpc(*words, "--rounds", 1000, "--db", path)
+    breaker.join()
+    assert outcome.status == 1
+    assert "error[measure.board-" in outcome.err
+    assert kept() == outcome.out.count("float32") >= 2

@@ -234,6 +234,24 @@ def test_operators_by_the_records_that_the_readme_of_the_table_shows(tmp_path):
     assert table.notes
 
 
+def test_operators_of_every_shape(tmp_path):
+    """A layer after a pool takes the map as it is in Caffe2, and flat here."""
+    b = NetworkBuilder("head")
+    x = b.conv(b.input(3, 8, 8), 16, act=RELU)
+    x = b.max_pool(b.add(x, b.conv(x, 16)), 3, 2)
+    graph = b.finish(b.classifier(x, 10))
+    records = [
+        caffe("Int8ConvRelu", [1, 8, 8, 3], [16, 1, 1, 3], [16], us=1),
+        caffe("Int8Conv", [1, 8, 8, 16], [16, 1, 1, 16], [16], us=10),
+        caffe("Int8Sum", [1, 8, 8, 16], [1, 8, 8, 16], us=100),
+        caffe("Int8MaxPool", [1, 8, 8, 16], us=1000, op_args={"kernel": 3, "stride": 2}),
+        caffe("Int8AveragePool", [1, 4, 4, 16], us=10_000),
+        caffe("Int8FC", [1, 1, 1, 16], [10, 16], [10], us=100_000),
+    ]
+    table = read_fbnet(written(tmp_path, json.dumps(records), "s8.json"), "int8")
+    assert table.predict(graph).latency_ms == pytest.approx(111.111)
+
+
 def test_a_list_of_records_with_percentiles_and_repetitions(tmp_path):
     spread = {"runtime_us_p10": 900.0, "runtime_us_p50": 950.0, "runtime_us_p90": 1000.0}
     records = [{**STEM, **spread}, {**STEM, **spread, "runtime_us_p50": 970.0}]

@@ -11,11 +11,12 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, cast
 
-from fpc.costmodel.tables.operator import CaffeOperator, split
+from fpc.costmodel.tables.operator import POOLS, CaffeOperator, split
 from fpc.costmodel.tables.table import Entry, LatencyTable
 from fpc.diagnostics.errors import CostModelError
 
@@ -79,13 +80,17 @@ def _record(record: Mapping[str, Any]) -> tuple[bool, CaffeOperator, Entry]:
     name = name.removesuffix("Relu") or name
     is_nhwc = arguments.get("order", _NHWC if is_int8 else "") == _NHWC
     shapes = [tuple(int(extent) for extent in shape) for shape in record["input_shapes"]]
-    has_weights = name in ("Conv", "FC")
+    is_dense = name == "FC"
     part = CaffeOperator(
         _SAME.get(name, name),
-        _channels_last(shapes[0], is_nhwc=is_nhwc),
-        _channels_last(shapes[1], is_nhwc=is_nhwc) if has_weights else (),
+        _flat(shapes[0]) if is_dense else _channels_last(shapes[0], is_nhwc=is_nhwc),
+        _channels_last(shapes[1], is_nhwc=is_nhwc) if is_dense or name == "Conv" else (),
         int(arguments.get("stride", arguments.get("stride_h", 1))),
     )
+    if name in POOLS:
+        # Without a kernel the window is the whole map.
+        window = arguments.get("kernel", arguments.get("kernel_h", part.in_shape[1]))
+        part = replace(part, window=int(window))
     return is_int8, part, _entry(record)
 
 
@@ -96,6 +101,11 @@ def _arguments(described: object) -> Mapping[str, str]:
     texts = cast("Iterable[object]", described if isinstance(described, list) else ())
     found = (_ARGUMENT.search(str(text)) for text in texts)
     return {one["name"]: one["number"] or one["text"] or "" for one in found if one is not None}
+
+
+def _flat(shape: tuple[int, ...]) -> tuple[int, int]:
+    """Caffe2's fully connected layers take maps as they are."""
+    return shape[0], math.prod(shape[1:])
 
 
 def _channels_last(shape: tuple[int, ...], *, is_nhwc: bool) -> tuple[int, ...]:

@@ -32,19 +32,23 @@ _NAMES: Mapping[type[Op], str] = MappingProxyType(
 )
 """What Caffe2 calls fpc's operators; the others go by their own name, which no table has."""
 
+POOLS = ("AveragePool", "MaxPool")
+
 
 @dataclass(frozen=True)
 class CaffeOperator:
     """An operator by `name`, without the `Int8` before it and the clamp fused behind it.
 
     `in_shape` is [batch, height, width, channels] or [batch, channels]. `weight_shape` is
-    [out, height, width, in of a group] or [out, in], empty where there are no weights.
+    [out, height, width, in of a group] or [out, in], empty where there are no weights. `window` is
+    the extent of a pool's.
     """
 
     name: str
     in_shape: tuple[int, ...]
     weight_shape: tuple[int, ...] = ()
     stride: int = 1
+    window: int = 0
 
     @property
     def kind(self) -> str:
@@ -54,12 +58,14 @@ class CaffeOperator:
     @property
     def numbers(self) -> tuple[int, ...]:
         """Everything that is a number."""
-        return (*self.in_shape, *self.weight_shape, self.stride)
+        return (*self.in_shape, *self.weight_shape, self.stride, self.window)
 
     def __str__(self) -> str:
         words = [f"{self.name} of {'x'.join(map(str, self.in_shape))}"]
         if self.weight_shape:
             words.append(f"weights {'x'.join(map(str, self.weight_shape))}")
+        if self.window:
+            words.append(f"window {self.window}")
         if self.stride > 1:
             words.append(f"stride {self.stride}")
         return ", ".join(words)
@@ -82,7 +88,8 @@ def _operator(node: Node[Op]) -> CaffeOperator:
         weights = (work.out_channels, *work.kernel, work.in_channels // work.groups)
     elif name == "FC":
         weights = (work.out_channels, work.in_channels)
-    return CaffeOperator(name, _shape(node.input(0)), weights, work.strides[0])
+    window = work.kernel[0] if name in POOLS else 0
+    return CaffeOperator(name, _shape(node.input(0)), weights, work.strides[0], window)
 
 
 def _shape(value: Value) -> tuple[int, ...]:
