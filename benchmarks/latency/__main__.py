@@ -5,8 +5,9 @@ Folds and seeds are fixed; everything a fit chooses, it chooses on its training 
 
 from __future__ import annotations
 
+import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -28,6 +29,7 @@ from fpc.costmodel.metrics import goodness
 from fpc.costmodel.model import Condition, CostModel, Provenance
 from fpc.costmodel.networks import Networks
 from fpc.costmodel.regression import folds
+from fpc.zoo.nas_bench_201 import Edge, live_edges
 
 _FORMS = {
     "cpu": (CPU, False),
@@ -70,12 +72,14 @@ def main() -> None:
             excites = np.array([work.kind.value == "multiply" for work in rows.works])
             few("zcu102 without SE", chosen(rows, ~(rows.counts[:, excites] > 0).any(axis=1)),
                 "dpu", 50)  # fmt: skip
-    _, hexagon = latbench("hexagon690")
+    cells, hexagon = latbench("hexagon690")
     cross_validated("Hexagon 690, LatBench", hexagon, "hvx, response")
     few("Hexagon 690, LatBench", hexagon, "hvx, response", 300)
-    _, kryo = latbench("kryo485")
+    repeatability(cells, hexagon)
+    cells, kryo = latbench("kryo485")
     cross_validated("Kryo 485, LatBench", kryo, "cpu, response")
     few("Kryo 485, LatBench", kryo, "cpu, response", 300)
+    repeatability(cells, kryo)
     speed(fox)
 
 
@@ -125,6 +129,21 @@ def few(label: str, rows: Networks, form: str, fitted: int) -> None:
             yield split(rows, form, order[:fitted], order[fitted:])
 
     show(label, rows, list(draws()))
+
+
+def repeatability(cells: Sequence[str], rows: Networks) -> None:
+    """How far cells that are one network, since they differ in dead edges, lie from each other."""
+    found: dict[tuple[Edge, ...], list[float]] = {}
+    for cell, latency_ms in zip(cells, rows.latency_ms, strict=True):
+        found.setdefault(live_edges(cell), []).append(latency_ms)
+    errors = [
+        abs(statistics.median(alike[:place] + alike[place + 1 :]) / alike[place] - 1.0)
+        for alike in found.values()
+        if len(alike) > 1
+        for place in range(len(alike))
+    ]
+    print(f"  {len(errors)} of these are measured more than once: the median of the others misses "
+          f"one by {100.0 * statistics.fmean(errors):.2f} %")  # fmt: skip
 
 
 def show(label: str, rows: Networks, parts: list[Split]) -> None:

@@ -17,7 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,8 @@ from fpc.diagnostics.errors import CostModelError
 
 Split: TypeAlias = tuple[NDArray[Any], NDArray[Any]]
 """Indices of training and of test rows."""
+
+StrengthT = TypeVar("StrengthT", int, float)
 
 PULLS = (1e-6, 3e-6, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
 SHRINKAGES = (1e-7, 1e-6, 1e-5, 1e-4, 1e-3, math.inf)
@@ -208,7 +210,7 @@ def _out_of_fold(
     return errors, leverages
 
 
-def one_standard_error(errors: Mapping[float, Matrix]) -> float:
+def one_standard_error(errors: Mapping[StrengthT, Matrix]) -> StrengthT:
     """The greatest strength whose mean absolute error is within one standard error of the best."""
     means = {strength: float(np.abs(error).mean()) for strength, error in errors.items()}
     best = min(means, key=lambda strength: means[strength])

@@ -2,8 +2,8 @@
 
 Both in turns (Gauss-Newton): given the response, prices by the penalised regression of plain fits
 on rows that are linear around the latest sums; given prices, the response's heights. Errors are
-minimised in their absolute values (iteratively reweighted least squares): a clock that follows the
-load gives one network in ten a latency that is nothing to learn from.
+minimised in their absolute values (iteratively reweighted least squares): where the clock follows
+the load, some networks have a latency that is nothing to learn from.
 """
 
 from __future__ import annotations
@@ -34,9 +34,10 @@ from fpc.costmodel.regression import (
 from fpc.costmodel.response import Response
 from fpc.diagnostics.errors import CostModelError
 
-_SEGMENTS = 10
-_TURNS = 10
-_REWEIGHTINGS = 8
+_SEGMENTS = (2, 4, 8, 16)
+_MIDDLING_PULL = 1e-4
+_TURNS = 6
+_REWEIGHTINGS = 3
 _SMALL = 1e-2
 """Relative errors below this one weigh alike."""
 _STIFFNESS = 1e-4
@@ -65,7 +66,8 @@ class _Parts:
 def fit_response(measured: Measured, is_paced: NDArray[np.bool_], roofline: Matrix) -> Fit:
     """Prices and a response for measured networks; `is_paced` [kernels]. Errors as `fit`'s.
 
-    How hard to pull towards the roofline is chosen as for a plain fit. There are no corrections.
+    The response's segments, and then how hard to pull towards the roofline, are chosen as for a
+    plain fit: the fewest and the hardest that are not worse. There are no corrections.
     """
     check(measured)
     counts, amounts = measured.counts, measured.amounts
@@ -74,12 +76,14 @@ def fit_response(measured: Measured, is_paced: NDArray[np.bool_], roofline: Matr
         counts[:, ~is_paced] @ amounts[~is_paced],
         measured.latency_ms,
     )
-    pull = one_standard_error(
-        {pull: _out_of_fold(measured, parts, roofline, pull)[0] for pull in PULLS}
+    out_of_fold = partial(_out_of_fold, measured, parts, roofline)
+    segments = -one_standard_error(
+        {-segments: out_of_fold(_MIDDLING_PULL, segments)[0] for segments in _SEGMENTS}
     )
-    prices, response = _respond(parts, partial(_solve, roofline, pull))
+    pull = one_standard_error({pull: out_of_fold(pull, segments)[0] for pull in PULLS})
+    prices, response = _respond(parts, partial(_solve, roofline, pull), segments)
     _, information = solve(measured.features, measured.latency_ms, roofline, pull)
-    errors, leverages = _out_of_fold(measured, parts, roofline, pull)
+    errors, leverages = out_of_fold(pull, segments)
     return Fit(
         prices,
         np.zeros(len(amounts)),
@@ -94,12 +98,12 @@ def fit_response(measured: Measured, is_paced: NDArray[np.bool_], roofline: Matr
 
 
 def _out_of_fold(
-    measured: Measured, parts: _Parts, roofline: Matrix, pull: float
+    measured: Measured, parts: _Parts, roofline: Matrix, pull: float, segments: int
 ) -> tuple[Matrix, Matrix]:
     features, latency_ms = measured.features, measured.latency_ms
     errors, leverages = np.empty(len(measured)), np.empty(len(measured))
     for train, test in folds(len(measured), seed=0):
-        prices, response = _respond(parts[train], partial(_solve, roofline, pull))
+        prices, response = _respond(parts[train], partial(_solve, roofline, pull), segments)
         _, information = solve(features[train], latency_ms[train], roofline, pull)
         predicted = parts[test].predicted(prices, response)
         errors[test] = predicted / latency_ms[test] - 1.0
@@ -112,7 +116,7 @@ def _solve(roofline: Matrix, pull: float, rows: Matrix, targets: Matrix) -> Matr
     return nonnegative(a.T @ a, a.T @ b) / scale
 
 
-def _respond(networks: _Parts, solve: _Solve) -> tuple[Matrix, Response]:
+def _respond(networks: _Parts, solve: _Solve, segments: int) -> tuple[Matrix, Response]:
     """Prices and the response under which they explain the latencies of `networks`."""
     latency = networks.latency_ms
     # A start that already leaves most of the shortest network to the response.
@@ -120,28 +124,28 @@ def _respond(networks: _Parts, solve: _Solve) -> tuple[Matrix, Response]:
     rows = (networks.paced + networks.steady) / latency[:, None]
     prices = _reweighted(rows, beyond, solve)
     for _ in range(_TURNS):
-        response, scale = _response(networks, prices)
+        response, scale = _response(networks, prices, segments)
         prices = scale * prices
         sums = networks.paced @ prices
         slopes = response.slope(sums)
         rows = (networks.paced * slopes[:, None] + networks.steady) / latency[:, None]
         targets = 1.0 - (response(sums) - slopes * sums) / latency
         prices = 0.5 * (prices + _reweighted(rows, targets, solve))
-    return prices, _curve(networks, prices)
+    return prices, _curve(networks, prices, segments)
 
 
-def _response(networks: _Parts, prices: Matrix) -> tuple[Response, float]:
+def _response(networks: _Parts, prices: Matrix, segments: int) -> tuple[Response, float]:
     """The response that fits best, and the factor on prices that makes its upper half rise as 1."""
-    curve = _curve(networks, prices)
+    curve = _curve(networks, prices, segments)
     half = len(curve.sums_ms) // 2
     x, y = curve.sums_ms, curve.latency_ms
     scale = max(_LEAST_SLOPE, (y[-1] - y[half]) / (x[-1] - x[half]))
     return Response(tuple(scale * sum_ms for sum_ms in x), y), scale
 
 
-def _curve(networks: _Parts, prices: Matrix) -> Response:
+def _curve(networks: _Parts, prices: Matrix, segments: int) -> Response:
     latency, sums = networks.latency_ms, networks.paced @ prices
-    knots = np.unique(np.quantile(sums, np.linspace(0.0, 1.0, _SEGMENTS + 1)))
+    knots = np.unique(np.quantile(sums, np.linspace(0.0, 1.0, segments + 1)))
     if len(knots) < 2:
         raise CostModelError(
             "response-range",
