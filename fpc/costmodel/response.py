@@ -12,6 +12,7 @@ decide all but the noise, but no sum of prices does: on the DSP additional kerne
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -37,6 +38,12 @@ class Response:
 
     sums_ms: tuple[float, ...]
     latency_ms: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.sums_ms) < 2 or len(self.sums_ms) != len(self.latency_ms):
+            raise ValueError("a response needs two sums or more, and as many latencies")
+        if any(right <= left for left, right in itertools.pairwise(self.sums_ms)):
+            raise ValueError("the sums of a response must increase")
 
     def __call__(self, sums_ms: Matrix) -> Matrix:
         """Latencies of sums."""

@@ -43,6 +43,8 @@ _SMALL = 1e-2
 _STIFFNESS = 1e-4
 """Pulls a segment's slope towards 1."""
 _LEAST_SLOPE = 0.01
+_LEAST_SEGMENT = 0.01
+"""As a part of the range of sums."""
 
 _Solve: TypeAlias = Callable[[Matrix, Matrix], Matrix]
 """Prices from relative rows [n, features] and their targets [n]."""
@@ -145,19 +147,30 @@ def _response(networks: _Parts, prices: Matrix, segments: int) -> tuple[Response
 
 def _curve(networks: _Parts, prices: Matrix, segments: int) -> Response:
     latency, sums = networks.latency_ms, networks.paced @ prices
-    knots = np.unique(np.quantile(sums, np.linspace(0.0, 1.0, segments + 1)))
-    if len(knots) < 2:
-        raise CostModelError(
-            "response-range",
-            "the measured networks do not differ in what they convolve and add",
-            help="measure networks of several depths and widths",
-        )
+    knots = _knots(sums, segments)
     ramps = [np.clip(sums - low, 0.0, high - low) for low, high in itertools.pairwise(knots)]
     rows = np.stack([np.ones(len(sums)), *ramps], axis=1) / latency[:, None]
     targets = 1.0 - networks.steady @ prices / latency
     start, *slopes = _reweighted(rows, targets, _towards_one)
     heights = np.diff(knots) * np.array(slopes)
     return Response(tuple(knots), tuple(start + np.concatenate([[0.0], np.cumsum(heights)])))
+
+
+def _knots(sums: Matrix, segments: int) -> Matrix:
+    """Quantiles; of those that lie too close together for a slope to mean anything, the first."""
+    first, *others = np.quantile(sums, np.linspace(0.0, 1.0, segments + 1))
+    least = _LEAST_SEGMENT * (others[-1] - first)
+    if not least > 1e-9 * others[-1]:
+        raise CostModelError(
+            "response-range",
+            "the measured networks do not differ in what they convolve and add",
+            help="measure networks of several depths and widths",
+        )
+    knots = [first]
+    for knot in others[:-1]:
+        if knot - knots[-1] > least and others[-1] - knot > least:
+            knots.append(knot)
+    return np.array([*knots, others[-1]])
 
 
 def _towards_one(rows: Matrix, targets: Matrix) -> Matrix:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -186,6 +187,31 @@ def test_a_model_survives_its_file(model, tmp_path):
     found = read_model(path).predict(kernels_of(build("mobilenet_v2")))
     assert found.simulated_ms > 0.0
     assert found.constant_ms > 0.0
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        {"sums_ms": [1.0], "latency_ms": [1.0]},
+        {"sums_ms": [1.0, 2.0], "latency_ms": [1.0]},
+        {"sums_ms": [2.0, 2.0], "latency_ms": [1.0, 2.0]},
+    ],
+)
+def test_a_file_with_an_impossible_response_is_refused(model, response, tmp_path):
+    path = tmp_path / "dsp.json"
+    path.write_text(json.dumps(json.loads(model.to_json()) | {"response": response}))
+    with pytest.raises(CostModelError) as raised:
+        read_model(path)
+    assert raised.value.code == "cost.malformed"
+    assert "response" in "".join(raised.value.notes)
+
+
+def test_networks_in_a_few_lumps_are_fitted():
+    lumps = drawn(6, seed=6)
+    random = np.random.default_rng(6)
+    latency = np.repeat(lumps.latency_ms, 50) * np.exp(random.normal(0.0, 0.02, 300))
+    found = fitted(Networks(KERNELS, np.repeat(lumps.counts, 50, axis=0), latency))
+    assert np.abs(errors(found, lumps)).max() < 0.02
 
 
 @pytest.mark.parametrize(
