@@ -17,14 +17,14 @@ def two_at_once(function: Callable[[ItemT], ResultT], items: Iterable[ItemT]) ->
     """`function(item)` for every item, in order, by two threads.
 
     Worth it where the function leaves the interpreter, as runtimes and numpy do: two runs on half
-    of the cores each take less time than one after the other on all of them. At most three results
+    of the cores each take less time than one after the other on all of them. At most two results
     exist at a time. What `items` and `function` raise is raised here, in turn.
     """
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         pending: deque[Future[ResultT]] = deque()
         for item in items:
             pending.append(pool.submit(function, item))
-            if len(pending) > _AT_ONCE:
+            if len(pending) == _AT_ONCE:
                 yield pending.popleft().result()
         while pending:
             yield pending.popleft().result()

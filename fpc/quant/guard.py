@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -54,7 +54,7 @@ class Guard:
         ]
         agreeing = 0
         for sample, answers in zip(self._samples, self._answers, strict=True):
-            given = run_on_reals(runner, integer, sample)
+            given = list(run_on_reals(runner, integer, sample))
             for deviation, wanted, got in zip(deviations, answers, given, strict=True):
                 deviation.add(wanted, got)
             agreeing += all(np.argmax(answers[i]) == np.argmax(given[i]) for i in classifiers)
@@ -73,8 +73,8 @@ def gives_scores(type: TensorType) -> bool:
     return type.dtype.is_float and batch == 1 and classes >= 2 and rest in ([], [1, 1])
 
 
-def run_on_reals(runner: Runner, graph: Graph, sample: Sequence[Array]) -> list[Array]:
-    """The outputs of an integer graph for real inputs, as reals."""
+def run_on_reals(runner: Runner, graph: Graph, sample: Sequence[Array]) -> Iterator[Array]:
+    """The outputs of an integer graph for real inputs, as reals, one after the other."""
     inputs = [to_graph_type(a, v) for a, v in zip(sample, graph.inputs, strict=True)]
     outputs = runner(inputs)
-    return [to_reals(a, v) for a, v in zip(outputs, graph.outputs, strict=True)]
+    return (to_reals(a, v) for a, v in zip(outputs, graph.outputs, strict=True))

@@ -51,8 +51,7 @@ def layer_errors(
             pair.value: np.clip(array, *limits[pair.real]) if pair.real in limits else array
             for pair, array in zip(pairs, run_float(sample), strict=True)
         }
-        given = run_on_reals(run_integer, observing, sample)
-        for pair, got in zip(pairs, given, strict=True):
+        for pair, got in zip(pairs, run_on_reals(run_integer, observing, sample), strict=True):
             totals[pair.value].add(exact[pair.value], got)
         if own:
             exact.update(zip(integer.inputs, sample, strict=True))

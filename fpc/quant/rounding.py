@@ -170,7 +170,9 @@ def _patches(
         return (rows.astype(np.float32) - np.float32(zero_point))[None]
     op = node.op
     _, group_channels, kernel_h, kernel_w = node.input(1).type.shape
-    images, channels, height, width = inputs.shape
+    # Channels last: numpy then gathers all channels of a pixel in one go.
+    pixels = inputs.transpose(0, 2, 3, 1)
+    images, height, width, channels = pixels.shape
     _, _, out_h, out_w = node.outputs[0].type.shape
     image = generator.integers(0, images, count)
     y = generator.integers(0, out_h, count) * op.strides[0] - op.pads[0]
@@ -180,7 +182,7 @@ def _patches(
         i, j = divmod(tap, kernel_w)
         row, column = y + i * op.dilations[0], x + j * op.dilations[1]
         inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
-        seen = inputs[image[inside], :, row[inside], column[inside]]
+        seen = pixels[image[inside], row[inside], column[inside]]
         patches[inside, :, tap] = seen.astype(np.float32) - np.float32(zero_point)
     by_group = patches.reshape(count, op.groups, group_channels * kernel_h * kernel_w)
     return np.ascontiguousarray(by_group.transpose(1, 0, 2))

@@ -28,7 +28,7 @@ def test_few_results_exist_at_a_time():
 
     for position, result in enumerate(two_at_once(str, items())):
         assert result == str(position)
-        assert len(taken) <= position + 3
+        assert len(taken) <= position + 2
 
 
 def test_errors_come_after_what_was_made():
@@ -37,7 +37,8 @@ def test_errors_come_after_what_was_made():
         yield 2
         raise ValueError("broken sample")
 
-    walked = two_at_once(lambda number: 1 // (2 - number), items())
+    walked = two_at_once(str, items())
+    assert next(walked) == "1"
     with pytest.raises(ValueError, match="broken sample"):
         next(walked)
 

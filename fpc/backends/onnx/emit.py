@@ -7,7 +7,7 @@ onnxruntime and other compilers recognise the pattern and run integer kernels.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from fpc.backends.onnx.lowering import Lowering
@@ -15,6 +15,7 @@ from fpc.backends.onnx.table import RULES
 from fpc.backends.onnx.tensors import TensorNames
 from fpc.backends.onnx.writer import OnnxWriter
 from fpc.diagnostics.errors import BackendError
+from fpc.ir.constant import Array
 from fpc.ir.dtype import DType
 from fpc.ir.graph import Graph, Node, Value
 from fpc.ir.op import Op
@@ -45,8 +46,6 @@ def emit(
     `input_names` and `output_names` replace the graph's own names. Raises `BackendError` for an
     opset outside that range and for quantised types that ONNX cannot express.
     """
-    from onnx import helper
-
     opset = _default_opset(graph) if opset is None else opset
     if not OLDEST_OPSET <= opset <= NEWEST_OPSET:
         raise BackendError(
@@ -54,7 +53,26 @@ def emit(
             f"cannot write opset {opset}",
             help=f"choose an opset from {OLDEST_OPSET} to {NEWEST_OPSET}",
         )
-    writer = OnnxWriter(opset)
+    return _write(graph, OnnxWriter(opset), input_names, output_names)
+
+
+def emit_shared(graph: Graph) -> tuple[bytes, Mapping[str, Array]]:
+    """A model for runtimes in this process: what it leaves out are the arrays of its initializers.
+
+    They are those of the graph where the model stores them as they are: nothing is copied.
+    """
+    writer = OnnxWriter(_default_opset(graph), shares_constants=True)
+    return _write(graph, writer).SerializeToString(), writer.shared
+
+
+def _write(
+    graph: Graph,
+    writer: OnnxWriter,
+    input_names: Sequence[str] | None = None,
+    output_names: Sequence[str] | None = None,
+) -> ModelProto:
+    from onnx import helper
+
     tensors = TensorNames(writer)
     inputs = [
         _declare(value.type, name) for value, name in _named(graph.inputs, input_names, writer)
@@ -79,8 +97,8 @@ def emit(
     return helper.make_model(
         helper.make_graph(writer.nodes, graph.name, inputs, outputs, writer.initializers),
         producer_name="fpc",
-        opset_imports=[helper.make_opsetid("", opset)],
-        ir_version=next(version for since, version in _IR_VERSIONS if opset >= since),
+        opset_imports=[helper.make_opsetid("", writer.opset)],
+        ir_version=next(version for since, version in _IR_VERSIONS if writer.opset >= since),
     )
 
 

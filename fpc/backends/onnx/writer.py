@@ -15,11 +15,20 @@ if TYPE_CHECKING:
 Attribute: TypeAlias = int | float | str | Sequence[int] | Sequence[float]
 
 
-class OnnxWriter:
-    """Collects the nodes and initializers of an ONNX graph; tensors are known by name."""
+_FEWEST_SHARED_BYTES = 1024
 
-    def __init__(self, opset: int) -> None:
+
+class OnnxWriter:
+    """Collects the nodes and initializers of an ONNX graph; tensors are known by name.
+
+    With `shares_constants` the elements of all but small ones stay outside, in `shared`: whoever
+    runs the graph in this process hands the arrays over as they are.
+    """
+
+    def __init__(self, opset: int, *, shares_constants: bool = False) -> None:
         self.opset = opset
+        self.shared: dict[str, Array] = {}
+        self._shares_constants = shares_constants
         self.nodes: list[NodeProto] = []
         self.initializers: list[TensorProto] = []
         self._names: set[str] = set()
@@ -79,12 +88,28 @@ class OnnxWriter:
         from onnx import numpy_helper
 
         array = np.asarray(data, dtype=None if isinstance(data, np.ndarray) else np.int64)
+        array = np.ascontiguousarray(array).reshape(array.shape)
         name = self.fresh(hint)
-        self.initializers.append(
-            numpy_helper.from_array(np.ascontiguousarray(array).reshape(array.shape), name)
-        )
+        if self._shares_constants and array.nbytes >= _FEWEST_SHARED_BYTES:
+            self.shared[name] = array
+            self.initializers.append(_placeholder(name, array))
+        else:
+            self.initializers.append(numpy_helper.from_array(array, name))
         return name
 
     def scalar(self, value: float, dtype: np.dtype[Any], hint: str) -> str:
         """Store a number as a tensor of rank 0."""
         return self.constant(np.array(value, dtype), hint)
+
+
+def _placeholder(name: str, array: Array) -> TensorProto:
+    from onnx import TensorProto, helper
+
+    tensor = TensorProto(
+        name=name,
+        data_type=helper.np_dtype_to_tensor_dtype(array.dtype),
+        dims=array.shape,
+        data_location=TensorProto.EXTERNAL,
+    )
+    tensor.external_data.add(key="location", value="shared")
+    return tensor
