@@ -18,6 +18,7 @@ import typer
 from typer.exceptions import Abort, Exit, TyperException
 
 from fpc.cli import (
+    calibrate,
     check,
     compare,
     compile,  # noqa: A004 - the name of the command
@@ -52,6 +53,7 @@ app.command("compare")(compare.run)
 app.command("predict")(predict.run)
 app.command("measure")(measure.run)
 app.command("fit")(fit.run)
+app.command("calibrate-target")(calibrate.run)
 app.command("search")(search.run)
 app.command("targets")(targets.run)
 app.add_typer(golden.app, name="golden")

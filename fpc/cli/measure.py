@@ -16,16 +16,15 @@ from fpc.cli.console import (
     standard_error,
     standard_output,
 )
-from fpc.cli.options import InputShapes, Json, TargetName, one_of, parse_input_shapes
-from fpc.diagnostics.errors import INTERRUPTED_EXIT_STATUS, MeasureError, UsageError
+from fpc.cli.options import InputShapes, Json, TargetName, parse_input_shapes
+from fpc.cli.runners import BoardPython, clock, interrupted, require_runner
+from fpc.diagnostics.errors import UsageError
 from fpc.diagnostics.render import render
 
 if TYPE_CHECKING:
     from fpc.driver.measure import MeasureOptions
     from fpc.measure.protocol import Failure, MeasureConfig, Runner
     from fpc.measure.sample import Sample
-
-_SSH = "ssh:"
 
 
 def run(
@@ -84,10 +83,7 @@ def run(
         Path,
         typer.Option(help="Unpacked arm64 Debian with LiteRT for `qemu`.", envvar="FPC_ARM_ROOTFS"),
     ] = Path(".cache/arm-rootfs"),
-    board_python: Annotated[
-        str,
-        typer.Option(help="Python with LiteRT on the board, relative to the home directory there."),
-    ] = "python3",
+    board_python: BoardPython = "python3",
     input_shape: InputShapes = None,
     json: Json = False,
 ) -> None:
@@ -122,8 +118,7 @@ def run(
             help="name .onnx or .tflite files; --db and --csv alone export the samples of a file",
         )
     require_model_files(paths, "measure")
-    if not on.startswith(_SSH):
-        one_of("on", on, ("host", f"{_SSH}HOST", "qemu", "replay"))
+    require_runner(on, "qemu", "replay")
     if csv is not None and not csv.absolute().parent.is_dir():
         raise UsageError("output", f"there is no folder {csv.parent}", help="make it first")
     if not paths:
@@ -131,7 +126,7 @@ def run(
     elif on == "replay":
         samples, failures = _replay(paths, options, config, database)
     else:
-        runner = _runner(on, arm_root, board_python)
+        runner = _qemu(arm_root) if on == "qemu" else clock(on, board_python)
         samples, failures = _measure(runner, paths, options, config, rounds, database, quiet=json)
     if csv is not None:
         _write_csv(csv, samples)
@@ -145,15 +140,10 @@ def run(
         raise typer.Exit(failures[0].error.exit_status)
 
 
-def _runner(name: str, arm_root: Path, board_python: str) -> Runner:
-    from fpc.measure.board import Board
-    from fpc.measure.litert_runner import LiteRtRunner
+def _qemu(arm_root: Path) -> Runner:
     from fpc.measure.qemu_runner import QemuRunner
-    from fpc.measure.ssh_runner import SshRunner
 
-    if name.startswith(_SSH):
-        return SshRunner(Board(name.removeprefix(_SSH), board_python))
-    return LiteRtRunner() if name == "host" else QemuRunner(arm_root.absolute())
+    return QemuRunner(arm_root.absolute())
 
 
 def _measure(
@@ -190,10 +180,8 @@ def _measure(
         samples, _ = _apart(answers)
         if path is None or not samples:
             raise
-        raise _InterruptedError(
-            "interrupted",
-            f"interrupted; the {len(samples)} samples finished before are in {path}",
-            help="measure the other models into the same file",
+        raise interrupted(
+            len(samples), path, "measure the other models into the same file"
         ) from None
     return _apart(answers)
 
@@ -206,12 +194,6 @@ def _replay(
 
     runner = ReplayRunner(tuple(_recorded(path)))
     return _apart(measure_models(models, lambda model: known_as(model, options), runner, config))
-
-
-class _InterruptedError(MeasureError):
-    """The user stopped the run, and part of its work is kept."""
-
-    exit_status = INTERRUPTED_EXIT_STATUS
 
 
 def _apart(answers: Iterable[Sample | Failure]) -> tuple[Sequence[Sample], Sequence[Failure]]:

@@ -38,14 +38,20 @@ def run(
     every: Annotated[bool, typer.Option("--all", help="List every kernel.")] = False,
     input_shape: InputShapes = None,
     simplify: Simplify = True,
+    plot: Annotated[
+        Path | None,
+        typer.Option(help="Draw the costliest kernels as bars: a .png, .svg or .pdf file."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Predict MODEL's latency on a target, kernel by kernel, with a 90 % interval."""
     from fpc.costmodel.tables.reader import read_table
     from fpc.driver.predict import cost_model_for, predict_model
     from fpc.driver.predict_by_table import predict_model_by_table
+    from fpc.report.plots import require_plots
     from fpc.targets import catalog
 
+    require_plots(plot)
     description = catalog.load(target)
     shapes = parse_input_shapes(input_shape)
     precision = "float32" if float32 else "int8"
@@ -58,10 +64,19 @@ def run(
         _require_absent(runtime, threads, cost_model)
         prices = read_table(table, precision=precision)
         found = predict_model_by_table(model, description, prices, shapes, simplify=simplify)
+    if plot is not None:
+        _draw(plot, f"{model.stem} on {description.name}", found)
     if json:
         print_json(found.model_dump_json(indent=2))
     else:
         _print(found, every=every)
+
+
+def _draw(file: Path, title: str, found: PredictionPart) -> None:
+    from fpc.driver.artifact import write_file
+    from fpc.report.plots import plot_kernels
+
+    write_file(file, plot_kernels(file, f"{title}: {found.latency_ms:.2f} ms", found))
 
 
 def _require_absent(*options: object) -> None:

@@ -131,16 +131,18 @@ class CostModel(_Data):
         *,
         is_default: bool = False,
         responds: bool = False,
+        corrects: bool = True,
     ) -> CostModel:
         """Prices fitted to measured `networks`; with a response where the latency `responds`.
 
+        A fit that `corrects` looks at every kernel for itself, where there is no response.
         Rows and error in `provenance` are replaced by what the fit finds.
         """
         measured = networks.measured(features)
         found = (
             fit_response(measured, paced(networks.works), features.prior)
             if responds
-            else fit(measured, features.prior)
+            else fit(measured, features.prior, corrects=corrects)
         )
         error = float(100.0 * np.abs(found.relative_errors).mean())
         return cls(

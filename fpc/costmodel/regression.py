@@ -89,9 +89,10 @@ class Fit:
         return networks.counts @ (networks.amounts @ self.prices + self.corrections_ms)
 
 
-def fit(measured: Measured, roofline: Matrix) -> Fit:
-    """Prices and corrections for measured networks.
+def fit(measured: Measured, roofline: Matrix, *, corrects: bool = True) -> Fit:
+    """Prices for measured networks and, where the fit `corrects`, corrections of their kernels.
 
+    Networks that share few kernels have nothing to correct.
     `CostModelError` for too few rows and for rows that are not positive and finite.
     """
     check(measured)
@@ -102,7 +103,7 @@ def fit(measured: Measured, roofline: Matrix) -> Fit:
     shrinkage = one_standard_error(
         {
             shrinkage: _out_of_fold(measured, roofline, pull, shrinkage, splits)[0]
-            for shrinkage in SHRINKAGES
+            for shrinkage in (SHRINKAGES if corrects else SHRINKAGES[-1:])
         }
     )
     prices, information = solve(measured.features, measured.latency_ms, roofline, pull)

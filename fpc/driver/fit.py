@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
@@ -22,16 +22,17 @@ from fpc.measure.samples import SampleDatabase
 
 @dataclass(frozen=True)
 class Fitted:
-    """A cost model and the networks that it was fitted to, `names` in the order of the rows."""
+    """A cost model and the networks that it was fitted to."""
 
     model: CostModel
-    names: tuple[str, ...]
     networks: Networks
+    corrects: bool
 
     def out_of_fold_ms(self) -> Matrix:
         """[networks]: what each is predicted to take by a fit to the folds that it is not in."""
         features = family(self.model.features)
-        found = fit(self.networks.measured(features), features.prior)
+        measured = self.networks.measured(features)
+        found = fit(measured, features.prior, corrects=self.corrects)
         return self.networks.latency_ms * (1.0 + found.relative_errors)
 
 
@@ -52,13 +53,17 @@ def fit_samples(
     features: str,
     wanted: Wanted,
     networks: str,
+    *,
+    latency_of: Callable[[Sequence[float]], float] = statistics.median,
+    corrects: bool = True,
 ) -> Fitted:
     """A cost model of `target` fitted to those of `samples` that were taken as `wanted`.
 
-    A network measured several times counts once, by the median of its medians. With the features
+    A network measured several times counts once, by `latency_of` its medians. With the features
     `auto` it is the family for CPUs that predicts best out of fold. `networks` says what was
-    measured, `database` where the samples are. `CostModelError` when no sample or samples of
-    several conditions are wanted, or too few networks.
+    measured, `database` where the samples are; `corrects` as in `CostModel.fitted`.
+    `CostModelError` when no sample or samples of several conditions are wanted, or too few
+    networks.
     """
     chosen, condition = _of_one_condition(samples, wanted, database)
     by_network: dict[str, list[Sample]] = {}
@@ -67,7 +72,7 @@ def fit_samples(
     rows = Networks.of(
         (
             [kernel.work for kernel in kernels_of(repeated[0].rebuilt_graph())],
-            statistics.median(sample.timing.median for sample in repeated),
+            latency_of([sample.timing.median for sample in repeated]),
         )
         for repeated in by_network.values()
     )
@@ -80,11 +85,11 @@ def fit_samples(
         mape_percent=0.0,
     )
     models = (
-        CostModel.fitted(target, condition, of_family, rows, provenance)
+        CostModel.fitted(target, condition, of_family, rows, provenance, corrects=corrects)
         for of_family in candidates(features)
     )
     best = min(models, key=lambda model: model.provenance.mape_percent)
-    return Fitted(best, tuple(same[0].timing.name for same in by_network.values()), rows)
+    return Fitted(best, rows, corrects)
 
 
 def _of_one_condition(
@@ -92,7 +97,7 @@ def _of_one_condition(
 ) -> tuple[Sequence[Sample], Condition]:
     found: dict[tuple[Condition, str], list[Sample]] = {}
     for sample in samples:
-        condition = _condition(sample)
+        condition = condition_of(sample)
         if condition is not None and wanted.admits(condition):
             found.setdefault((condition, sample.timing.evidence), []).append(sample)
     match list(found):
@@ -115,7 +120,7 @@ def _of_one_condition(
             )
 
 
-def _condition(sample: Sample) -> Condition | None:
+def condition_of(sample: Sample) -> Condition | None:
     """What a cost model calls the sample's condition; None for what is no latency of one runner."""
     timing = sample.timing
     precision = _precision(timing.precision)

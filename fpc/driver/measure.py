@@ -38,6 +38,7 @@ _SQNR_FLOOR_DB = 20.0
 _SQNR_FLOOR_OF_KERNELS_DB = 10.0
 """Default and reference kernels round differently, layer after layer: only rubbish is below it."""
 _RANDOM_SEED = 0
+_QUICK_SAMPLES = 3
 
 Prepare: TypeAlias = Callable[[Path | Graph], Request]
 """Makes the request for a model; see `prepare_request` and `known_as`."""
@@ -47,13 +48,14 @@ Prepare: TypeAlias = Callable[[Path | Graph], Request]
 class MeasureOptions:
     """How models that are not yet compiled become files.
 
-    Without calibration images ranges come from synthetic ones: what the numbers are does not change
-    how long the kernels take.
+    Without calibration images ranges come from synthetic ones, or from noise where it must be
+    `quick`: what the numbers are does not change how long the kernels take.
     """
 
     target: str = "host"
     precision: Precision = Precision.INT8
     input_shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict[str, tuple[int, ...]])
+    quick: bool = False
 
 
 def measure_models(
@@ -116,6 +118,7 @@ def prepare_request(model: Path | Graph, options: MeasureOptions, config: Measur
             target=options.target,
             precision=options.precision,
             input_shapes=options.input_shapes,
+            calibration=_noise(model) if options.quick and isinstance(model, Graph) else None,
             recipe="min-max",
             allow_degraded=True,
         ),
@@ -129,6 +132,10 @@ def prepare_request(model: Path | Graph, options: MeasureOptions, config: Measur
         multiply_adds=compiled.report.model.multiply_adds,
         graph=shape_only_text(compiled.float_graph),
     )
+
+
+def _noise(graph: Graph) -> tuple[tuple[Array, ...], ...]:
+    return tuple(random_inputs(graph, seed) for seed in range(_QUICK_SAMPLES))
 
 
 def known_as(model: Path | Graph, options: MeasureOptions) -> Request:

@@ -13,8 +13,12 @@ from fpc.diagnostics.errors import CostModelError
 from fpc.driver.describe import place
 from fpc.driver.prepare import imported_from, naming, prepare
 from fpc.ir.graph import Graph
+from fpc.measure.device import device_name
 from fpc.report.schema import KernelPart, PlacementPart, PredictionPart
 from fpc.targets.description import Target
+
+_THIS_MACHINE = "host"
+"""The target that is another device wherever fpc runs."""
 
 
 def predict_model(
@@ -68,12 +72,12 @@ def cost_model_for(
     threads: int | None = None,
     file: Path | None = None,
 ) -> CostModel:
-    """The model in `file`, or the shipped one of `target` under the condition asked for."""
+    """The model in `file`; else the target's own, or a shipped one, of the condition asked for."""
     if file is not None:
         return read_model(file)
-    return select(
-        shipped(target.name), target.name, precision=precision, runtime=runtime, threads=threads
-    )
+    own = target.cost_model
+    known = shipped(target.name) if own is None else (read_model(Path(own)),)
+    return select(known, target.name, precision=precision, runtime=runtime, threads=threads)
 
 
 def predict_compiled(
@@ -109,6 +113,11 @@ def _notes(found: Prediction, cost_model: CostModel, placement: PlacementPart | 
             f"({len(simulated)} here), priced by the instructions that fpc's own kernels execute "
             "under emulation and what an instruction took in measured convolutions; the interval "
             "lets each be off by half"
+        )
+    if cost_model.target == _THIS_MACHINE and cost_model.condition.device != device_name():
+        notes.append(
+            f"prices are those of {cost_model.condition.device}, and this machine is "
+            f"{device_name()}: `fpc calibrate-target NAME --on host` learns its own"
         )
     breaks = placement.off_path if placement is not None else ()
     leaving = [node for node in breaks if node.effect != "slow"]

@@ -60,10 +60,10 @@ def _text(path: Path) -> str:
 
 
 def read(path: Path) -> Target:
-    """The target that the TOML file at `path` describes."""
+    """The target that the TOML file at `path` describes, its cost model by a path that opens."""
     text = _text(path)
     try:
-        return Target.model_validate(tomllib.loads(text))
+        target = Target.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
         raise TargetError("malformed", f"{path} is not valid TOML: {error}") from None
     except ValidationError as error:
@@ -76,6 +76,9 @@ def read(path: Path) -> Target:
             ],
             help="compare with a shipped target: `fpc targets rpi4-arm --toml`",
         ) from None
+    if target.cost_model is None:
+        return target
+    return target.model_copy(update={"cost_model": str(path.parent / target.cost_model)})
 
 
 def _shipped() -> tuple[str, ...]:

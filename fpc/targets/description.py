@@ -130,6 +130,9 @@ class Target(_Data):
     title: str
     evidence: Literal["measured", "replayed", "simulated", "predicted"]
     """The best evidence fpc has for a latency on this target."""
+    cost_model: str | None = None
+    """The file with this target's own prices, beside the file of the target; None where those that
+    come with fpc are meant."""
     hardware: Hardware
     runtime: Runtime
     quantisation: QuantisationRules

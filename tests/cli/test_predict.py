@@ -63,3 +63,14 @@ def test_a_file_that_is_no_cost_model_is_refused(tmp_path):
     path = tmp_path / "prices.json"
     path.write_text("[]")
     assert "prices.json" in refuse(1, "cost.malformed", "predict", MODEL, "--cost-model", path)
+
+
+def test_a_picture_of_the_costliest_kernels(tmp_path):
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+    file = tmp_path / "kernels.svg"
+    succeed("predict", MODEL, "--plot", file)
+    assert file.read_bytes().startswith(b"<?xml")
+
+
+def test_a_picture_of_no_known_format_is_refused_before_the_work(tmp_path):
+    refuse(2, "usage.plot", "predict", MODEL, "--plot", tmp_path / "kernels.xyz")
