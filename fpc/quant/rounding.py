@@ -10,11 +10,13 @@ correction takes care of the mean.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fpc.interp.two_at_once import two_at_once
 from fpc.ir.constant import Array
 from fpc.ir.graph import Node
 from fpc.ir.op import Op
@@ -24,6 +26,7 @@ from fpc.quant.scheme import Scheme
 from fpc.quant.weights import channel_scales
 
 Reals = NDArray[np.float64]
+_Over = Callable[[Callable[[Reals], Reals], Iterable[Reals]], Iterable[Reals]]
 
 _BLOCK = 64
 _LARGEST_HESSIAN = 2048
@@ -93,8 +96,16 @@ def round_weights(
 
 def second_moments(patches: NDArray[np.float32]) -> NDArray[np.float32]:
     """Covariances of patches [groups, samples, features]: [groups, features, features]."""
-    centred = patches - patches.mean(axis=1, keepdims=True)
-    return np.matmul(centred.transpose(0, 2, 1), centred) / np.float32(patches.shape[1])
+    samples = int(patches.shape[1])
+    mean = patches.mean(axis=1, keepdims=True)
+
+    def products(part: slice) -> NDArray[np.float32]:
+        centred = patches[:, part] - mean
+        return np.matmul(centred.transpose(0, 2, 1), centred)
+
+    halves = slice(samples // 2), slice(samples // 2, samples)
+    first, second = two_at_once(products, halves)
+    return (first + second) / np.float32(samples)
 
 
 def round_jointly(steps: Reals, moments: Array, limit: int, damping: float) -> NDArray[np.int8]:
@@ -141,18 +152,17 @@ def round_jointly(steps: Reals, moments: Array, limit: int, damping: float) -> N
 def _inverse_root(matrices: Reals) -> Reals:
     """Upper triangular U with U^T U = inverse, of symmetric positive definite [groups, n, n]."""
     lower = np.asarray(np.linalg.cholesky(matrices[:, ::-1, ::-1]), np.float64)
-    return _inverse_of_lower(lower)[:, ::-1, ::-1]
+    return _inverse_of_lower(lower, two_at_once)[:, ::-1, ::-1]
 
 
-def _inverse_of_lower(matrices: Reals) -> Reals:
+def _inverse_of_lower(matrices: Reals, over: _Over = map) -> Reals:
     """The inverses of lower triangular [groups, n, n], by halves, so that products do the work."""
     size = int(matrices.shape[1])
     if size <= _BLOCK:
         return np.tril(np.asarray(np.linalg.inv(matrices), np.float64))
     half = size // 2
     inverse = np.zeros_like(matrices)
-    above = _inverse_of_lower(matrices[:, :half, :half])
-    below = _inverse_of_lower(matrices[:, half:, half:])
+    above, below = over(_inverse_of_lower, (matrices[:, :half, :half], matrices[:, half:, half:]))
     inverse[:, :half, :half] = above
     inverse[:, half:, half:] = below
     inverse[:, half:, :half] = -below @ matrices[:, half:, :half] @ above
