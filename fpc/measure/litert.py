@@ -216,7 +216,7 @@ def _inside(
 @contextmanager
 def _translated(stage: str, message: str) -> Generator[None]:
     """LiteRT's exceptions as `MeasureError`, with what it wrote to the standard error as notes."""
-    with tempfile.TemporaryFile() as log:
+    with _scratch_file() as log:
         try:
             with _stderr_into(log):
                 yield
@@ -227,6 +227,13 @@ def _translated(stage: str, message: str) -> Generator[None]:
             ) from None
         for line in _written(log):
             print(line, file=sys.stderr)  # noqa: T201
+
+
+def _scratch_file() -> IO[bytes]:
+    """A file without a name, in memory where the system has such: every model made takes one."""
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("litert-stderr"), "w+b")
+    return tempfile.TemporaryFile()
 
 
 @contextmanager
