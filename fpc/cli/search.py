@@ -67,6 +67,9 @@ def run(
     cost_model: Annotated[
         Path | None, typer.Option(help="A cost model file instead of the shipped ones.")
     ] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="List what each choice buys in points and costs.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Seed of the weights that -o writes.", min=0)] = 0,
     show_space: Annotated[  # noqa: ARG001 - its callback has done the work
         str | None,
@@ -104,7 +107,7 @@ def run(
     if json:
         print_json(report.to_json())
     else:
-        _print(report, output)
+        _print(report, output, explain=explain)
 
 
 def parse_budget(text: str) -> float:
@@ -120,13 +123,21 @@ def parse_budget(text: str) -> float:
     return milliseconds
 
 
-def _print(report: SearchReport, output: Path | None) -> None:
-    from fpc.report.search_summary import FRONT_HEADINGS, front_rows, search_lines
+def _print(report: SearchReport, output: Path | None, *, explain: bool) -> None:
+    from fpc.report.search_summary import (
+        EFFECT_HEADINGS,
+        FRONT_HEADINGS,
+        effect_rows,
+        front_rows,
+        search_lines,
+    )
 
     console = standard_output()
     for line in search_lines(report):
         console.print(line)
     print_table(FRONT_HEADINGS, front_rows(report.front))
+    if explain:
+        print_table(EFFECT_HEADINGS, effect_rows(report.effects), text=2)
     if output is not None:
         console.print(f"written    {output}")
     for note in report.notes:

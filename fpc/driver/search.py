@@ -13,12 +13,19 @@ from fpc.costmodel.model import CostModel
 from fpc.driver.predict import cost_model_for, predict_graph
 from fpc.ir.graph import Graph
 from fpc.report.schema import PredictionPart
-from fpc.report.search_schema import AccuracySourcePart, PointPart, SearchReport, SubnetPart
+from fpc.report.search_schema import (
+    AccuracySourcePart,
+    EffectPart,
+    PointPart,
+    SearchReport,
+    SubnetPart,
+)
 from fpc.search import catalog
 from fpc.search.accuracy import AccuracyModel
 from fpc.search.choices import StageChoices, choices_of, subnets
 from fpc.search.encoding import as_data, encode
-from fpc.search.exact import Candidate, ExactSearch, Objective
+from fpc.search.exact import Candidate, ExactSearch, Objective, SpaceFront
+from fpc.search.explain import explain
 from fpc.search.network import build
 from fpc.search.resolution import shipped_effect
 from fpc.search.space import Space, Subnet
@@ -106,7 +113,12 @@ def search(options: SearchOptions) -> Found:
         prediction=prediction,
         accuracy=_source(accuracy),
         promised=_point(prepared.front("top1").best(options.budget_ms)),
-        notes=(*caveats, *_about_latency(prediction, options.budget_ms)),
+        notes=(
+            *caveats,
+            *_about_latency(prediction, options.budget_ms),
+            *_about_front(front, options.budget_ms),
+        ),
+        effects=tuple(EffectPart(**vars(effect)) for effect in explain(prepared, best.subnet)),
         front=tuple(_point(front[index]) for index in range(len(front))),
         timings_ms={"search": (time.perf_counter() - started) * 1e3},
     )
@@ -119,6 +131,11 @@ def _accuracy(
     if options.accuracy is None:
         return catalog.shipped_accuracy(space)
     return accuracy_from_table(Path(options.accuracy), space, choices)
+
+
+def _about_front(front: SpaceFront, budget_ms: float) -> Iterator[str]:
+    if front.latency_ms[-1] <= budget_ms:
+        yield "nothing in the space is better, whatever the budget: a larger space might be"
 
 
 def _overhead_ms(space: Space, choices: tuple[StageChoices, ...], cost_model: CostModel) -> float:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from fpc.report.search_schema import PointPart, SearchReport
+from fpc.report.search_schema import EffectPart, PointPart, SearchReport
 
 FRONT_HEADINGS = ("front", "ms predicted", "top-1 % predicted", "90 % interval")
+EFFECT_HEADINGS = ("where", "choice", "points", "ms", "points a ms")
 _SHOWN_POINTS = 12
 _SAME = 0.01
 """Points of top-1 that are not worth a line."""
@@ -44,6 +45,19 @@ def front_rows(front: Sequence[PointPart]) -> Iterator[tuple[str, ...]]:
             f"{point.latency_ms:.1f}",
             f"{point.top1_percent:.2f}",
             f"{low:.2f} to {high:.2f}",
+        )
+
+
+def effect_rows(effects: Sequence[EffectPart]) -> Iterator[tuple[str, ...]]:
+    """What each choice buys and costs, predicted, under `EFFECT_HEADINGS`."""
+    for effect in effects:
+        is_dear = effect.latency_ms > 0.0
+        yield (
+            effect.where,
+            effect.choice,
+            f"{effect.points:+.2f}",
+            f"{effect.latency_ms:+.2f}",
+            f"{effect.points / effect.latency_ms:+.3f}" if is_dear else "",
         )
 
 

@@ -53,6 +53,14 @@ class Provenance(_Data):
     spearman: float
 
 
+class Prior(NamedTuple):
+    """How coefficients were shrunk: see `fpc.search.accuracy_fit`."""
+
+    penalty: float
+    shrunk_more: float
+    sharing: float
+
+
 class Band(NamedTuple):
     """A predicted top-1 in percent with its 90 % interval; each a number or an array."""
 
@@ -88,8 +96,7 @@ class AccuracyModel(_Data):
     widths: tuple[float, ...]
     stages: tuple[Part, ...]
     setting: Part
-    penalties: tuple[float, float]
-    """Of the attributes, and of products without depth."""
+    prior: Prior
     provenance: Provenance
 
     def to_json(self) -> str:

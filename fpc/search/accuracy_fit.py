@@ -1,8 +1,9 @@
 """Fitting an accuracy regression to a table of measured networks.
 
-A ridge regression of the index, -log(ceiling - top-1), on the columns of all stages. The ceiling
-and the two penalties are those of the least error in points out of fold. Products without depth
-are penalised more than the rest, as far as the folds ask for it.
+A ridge regression of the index, -log(ceiling - top-1), on the columns of all stages. Its prior says
+three things: coefficients are small, those of products without depth smaller, and those of the
+same column in different stages alike. How much of each, and the ceiling, is what gives the least
+error in points out of fold.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -17,11 +19,12 @@ from fpc.costmodel.metrics import goodness
 from fpc.costmodel.model import CONFIDENCE
 from fpc.costmodel.regression import folds
 from fpc.diagnostics.errors import SearchError
-from fpc.search.accuracy import AccuracyModel, Provenance
+from fpc.search.accuracy import AccuracyModel, Prior, Provenance
 from fpc.search.choices import StageChoices
 from fpc.search.design import (
     Attribute,
     Part,
+    column_names,
     columns,
     is_shrunk_more,
     of_settings,
@@ -34,6 +37,9 @@ from fpc.search.tables import Matrix
 
 PENALTIES = (0.3, 1.0, 3.0, 10.0, 30.0)
 SHRUNK_MORE = (1.0, 10.0, 100.0)
+"""How much more products without depth are penalised."""
+SHARING = (0.0, 1.0, 3.0)
+"""The variance that stages share in a coefficient, by that which is a stage's own."""
 HEADROOMS = (0.05, 0.1, 0.15, 0.25, 0.4, 0.7, 1.0, 2.0, 4.0)
 """Ceilings tried, above the largest top-1 in units of the range measured."""
 _LEAST_ROWS = 20
@@ -50,7 +56,7 @@ class Table:
     parts: tuple[Matrix, ...]
     top1: Matrix
 
-    @property
+    @cached_property
     def columns(self) -> Matrix:
         """[rows, columns] of all parts."""
         return np.concatenate(self.parts, axis=1)
@@ -61,8 +67,7 @@ class Strength:
     """What cross-validation chooses."""
 
     ceiling: float
-    penalty: float
-    shrunk_more: float
+    prior: Prior
 
 
 def fit_accuracy(
@@ -81,11 +86,14 @@ def fit_accuracy(
     strength = _cross_validated(table)
     predicted, leverages, index_error = _out_of_fold(table, strength)
     doubt = rounded(_QUANTILE * index_error / 2.0)
-    weights, covariance, centre = _solve(table, strength)
+    index = -np.log(strength.ceiling - table.top1)
+    weights, covariance, centre = _Normal.of(table.columns, index).solved(
+        _penalty(table, strength.prior)
+    )
     model = AccuracyModel(
         space=space.name,
         ceiling=strength.ceiling,
-        intercept=rounded(centre),
+        intercept=rounded(float(centre)),
         doubt=doubt,
         half_width=rounded(_half_width(table.top1, predicted, doubt * leverages, strength.ceiling)),
         largest_leverage=rounded(float(leverages.max())),
@@ -94,7 +102,7 @@ def fit_accuracy(
         widths=tuple(sorted({subnet.setting.width for subnet, _ in measured})),
         stages=(),
         setting=Part(attributes=(), coefficients=(), covariance=()),
-        penalties=(strength.penalty, strength.penalty * strength.shrunk_more),
+        prior=strength.prior,
         provenance=provenance.model_copy(
             update=_goodness(strength.ceiling - np.exp(-predicted), table.top1)
         ),
@@ -122,60 +130,72 @@ def _table(choices: Sequence[StageChoices], rows: Sequence[tuple[Subnet, float]]
 
 def _cross_validated(table: Table) -> Strength:
     least, most = float(table.top1.min()), float(table.top1.max())
-    ceilings = sorted({min(100.0, most + share * (most - least)) for share in HEADROOMS})
-    candidates = [
-        Strength(rounded(ceiling), penalty, more)
-        for ceiling, penalty, more in itertools.product(ceilings, PENALTIES, SHRUNK_MORE)
-        if ceiling > most
-    ]
-    errors = np.zeros(len(candidates))
-    x = table.columns
-    for train, test in folds(len(x), seed=0):
-        mean = x[train].mean(axis=0)
-        rows = x[train] - mean
-        normal = rows.T @ rows
-        for number, candidate in enumerate(candidates):
-            index = -np.log(candidate.ceiling - table.top1[train])
-            matrix = normal + np.diag(_penalty(table, candidate))
-            weights = _inverse(matrix) @ (rows.T @ (index - index.mean()))
-            predicted = candidate.ceiling - np.exp(-((x[test] - mean) @ weights + index.mean()))
-            errors[number] += ((predicted - table.top1[test]) ** 2).sum()
-    return candidates[int(errors.argmin())]
+    ceilings = sorted({rounded(min(100.0, most + share * (most - least))) for share in HEADROOMS})
+    index = -np.log(np.array(ceilings) - table.top1[:, None])
+    priors = [Prior(*each) for each in itertools.product(PENALTIES, SHRUNK_MORE, SHARING)]
+    penalties = [_penalty(table, prior) for prior in priors]
+    errors = np.zeros((len(priors), len(ceilings)))
+    for train, test in folds(len(table.top1), seed=0):
+        seen = _Normal.of(table.columns[train], index[train])
+        for number, penalty in enumerate(penalties):
+            weights, _, centre = seen.solved(penalty)
+            predicted = ceilings - np.exp(-(table.columns[test] @ weights + centre))
+            errors[number] += ((predicted - table.top1[test, None]) ** 2).sum(axis=0)
+    prior, ceiling = np.unravel_index(int(errors.argmin()), errors.shape)
+    return Strength(ceilings[int(ceiling)], priors[int(prior)])
 
 
 def _out_of_fold(table: Table, strength: Strength) -> tuple[Matrix, Matrix, float]:
-    """Predicted indices and leverages of rows not fitted on, and the index's standard error."""
+    """Predicted indices and leverages of rows not fitted on, and the index's standard error.
+
+    The folds are others than those that chose the strength, which would flatter it.
+    """
     predicted, leverages = np.empty(len(table.top1)), np.empty(len(table.top1))
-    for train, test in folds(len(table.top1), seed=0):
-        chosen = Table(
-            table.attributes, tuple(part[train] for part in table.parts), table.top1[train]
-        )
-        weights, covariance, centre = _solve(chosen, strength)
-        tested = [part[test] for part in table.parts]
-        predicted[test] = np.concatenate(tested, axis=1) @ weights + centre
-        leverages[test] = _leverage(tested, covariance)
     index = -np.log(strength.ceiling - table.top1)
+    penalty = _penalty(table, strength.prior)
+    for train, test in folds(len(table.top1), seed=1):
+        weights, covariance, centre = _Normal.of(table.columns[train], index[train]).solved(penalty)
+        predicted[test] = table.columns[test] @ weights + centre
+        leverages[test] = _leverage([part[test] for part in table.parts], covariance)
     return predicted, leverages, float((predicted - index).std())
 
 
-def _solve(table: Table, strength: Strength) -> tuple[Matrix, Matrix, float]:
-    """Weights [columns], the inverse of the penalised normal matrix, and the intercept."""
-    x = table.columns
-    index = -np.log(strength.ceiling - table.top1)
-    mean = x.mean(axis=0)
-    rows = x - mean
-    covariance = _inverse(rows.T @ rows + np.diag(_penalty(table, strength)))
-    weights = covariance @ (rows.T @ (index - index.mean()))
-    return weights, covariance, float(index.mean() - mean @ weights)
+@dataclass(frozen=True, eq=False)
+class _Normal:
+    """The normal equations of some rows, centred; of one index, or of several side by side."""
+
+    matrix: Matrix
+    products: Matrix
+    """Of columns with the index, [columns] or [columns, indices]."""
+    mean: Matrix
+    level: Matrix
+
+    @classmethod
+    def of(cls, columns: Matrix, index: Matrix) -> _Normal:
+        """The equations of `columns` [rows, columns] and `index` [rows] or [rows, indices]."""
+        mean, level = columns.mean(axis=0), np.asarray(index.mean(axis=0))
+        rows = columns - mean
+        return cls(rows.T @ rows, rows.T @ (index - level), mean, level)
+
+    def solved(self, penalty: Matrix) -> tuple[Matrix, Matrix, Matrix]:
+        """Weights, the inverse of the penalised normal matrix, and the intercept."""
+        covariance = _inverse(self.matrix + penalty)
+        weights = covariance @ self.products
+        return weights, covariance, np.asarray(self.level - self.mean @ weights, np.float64)
+
+
+def _penalty(table: Table, prior: Prior) -> Matrix:
+    """The inverse of the coefficients' covariance before anything is measured."""
+    more = np.concatenate([is_shrunk_more(of_part) for of_part in table.attributes])
+    precision = np.where(more, prior.penalty * prior.shrunk_more, prior.penalty)
+    names = np.array([name for of_part in table.attributes for name in column_names(of_part)])
+    alike = (names[:, None] == names).astype(np.float64)
+    correlation = (np.eye(len(names)) + prior.sharing * alike) / (1.0 + prior.sharing)
+    return _inverse(correlation) * np.sqrt(np.outer(precision, precision))
 
 
 def _inverse(matrix: Matrix) -> Matrix:
     return np.asarray(np.linalg.inv(matrix), np.float64)
-
-
-def _penalty(table: Table, strength: Strength) -> Matrix:
-    more = np.concatenate([is_shrunk_more(of_part) for of_part in table.attributes])
-    return np.where(more, strength.penalty * strength.shrunk_more, strength.penalty)
 
 
 def _leverage(parts: Sequence[Matrix], covariance: Matrix) -> Matrix:

@@ -79,6 +79,12 @@ def columns(attributes: Sequence[Attribute], values: Mapping[str, Matrix]) -> Ma
     return np.array([*single.values(), *products]).reshape(-1, rows).T
 
 
+def column_names(attributes: Sequence[Attribute]) -> list[str]:
+    """What each column is."""
+    names = tuple(attribute.name for attribute in attributes)
+    return [*names, *(" x ".join(pair) for pair in pairs(names))]
+
+
 def is_shrunk_more(attributes: Sequence[Attribute]) -> list[bool]:
     """For each column whether it is a product without depth: those matter least."""
     names = tuple(attribute.name for attribute in attributes)

@@ -74,6 +74,8 @@ def test_lower_end_and_prediction_are_two_aims():
 def test_what_lies_outside_the_measured_range_is_said():
     beyond = succeed("search", "--budget", "300ms", "--json").document
     assert any("outside the measured range, 69.8 to 75.5 %" in note for note in beyond["notes"])
+    boundless = succeed("search", "--budget", "1s", "--json").document
+    assert any("whatever the budget" in note for note in boundless["notes"])
     elsewhere = succeed("search", "--budget", "60ms", "--json").document
     assert any("no network was measured at 192 px" in note for note in elsewhere["notes"])
 
@@ -150,36 +152,40 @@ def test_space_without_accuracies(golden):
 
 
 @pytest.mark.parametrize(
-    ("name", "text"),
+    "text",
     [
-        ("syntax", "name ="),
-        ("empty", ""),
-        ("even kernel", SMALL.replace("[3, 5]", "[4]")),
-        ("unknown key", SMALL.replace("depths", "depth")),
-        ("no resolution", SMALL.replace("[32]", "[]")),
-        ("twice", SMALL.replace("[2, 4]", "[4, 2]")),
+        pytest.param("name =", id="syntax"),
+        pytest.param("", id="empty"),
+        pytest.param(SMALL.replace("[3, 5]", "[4]"), id="even kernel"),
+        pytest.param(SMALL.replace("depths", "depth"), id="unknown key"),
+        pytest.param(SMALL.replace("[32]", "[]"), id="no resolution"),
+        pytest.param(SMALL.replace("[2, 4]", "[4, 2]"), id="not ascending"),
+        pytest.param(SMALL.partition("[[stage]]")[0] + "stage = []\n", id="no stage"),
     ],
 )
-def test_malformed_space(golden, tmp_path, monkeypatch, name, text):
+def test_malformed_space(golden, tmp_path, monkeypatch, text):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "space.toml").write_text(text)
     words = ("search", "--budget", "94ms", "--space", "space.toml")
     assert refuse(1, "search.malformed-space", *words) == golden
 
 
+HEADING = "subnet,top1_percent\n"
+
+
 @pytest.mark.parametrize(
     ("code", "text"),
     [
-        ("malformed-table", ""),
-        ("malformed-table", "network,accuracy\n"),
-        ("malformed-table", "subnet,top1_percent\n32px/8-e2k3,good\n"),
-        ("subnet-text", "subnet,top1_percent\nresnet18,72.0\n"),
-        ("no-such-subnet", "subnet,top1_percent\n64px/8-e2k3,72.0\n"),
-        ("no-such-subnet", "subnet,top1_percent\n32px/8-e2k3/8-e2k3,72.0\n"),
-        ("no-such-subnet", "subnet,top1_percent\n32px/8-e3k3,72.0\n"),
-        ("too-few-rows", "subnet,top1_percent\n32px/8-e2k3,72.0\n"),
-        ("accuracy-range", "subnet,top1_percent\n" + "32px/8-e2k3,172.0\n" * 20),
-        ("no-difference", "subnet,top1_percent\n" + "32px/8-e2k3,72.0\n" * 20),
+        pytest.param("malformed-table", "", id="empty"),
+        pytest.param("malformed-table", "network,accuracy\n", id="other columns"),
+        pytest.param("malformed-table", f"{HEADING}32px/8-e2k3,good\n", id="no number"),
+        pytest.param("subnet-text", f"{HEADING}resnet18,72.0\n", id="no subnet"),
+        pytest.param("no-such-subnet", f"{HEADING}64px/8-e2k3,72.0\n", id="resolution"),
+        pytest.param("no-such-subnet", f"{HEADING}32px/8-e2k3/8-e2k3,72.0\n", id="stages"),
+        pytest.param("no-such-subnet", f"{HEADING}32px/8-e3k3,72.0\n", id="expansion"),
+        pytest.param("too-few-rows", f"{HEADING}32px/8-e2k3,72.0\n", id="one row"),
+        pytest.param("accuracy-range", HEADING + "32px/8-e2k3,172.0\n" * 20, id="beyond 100"),
+        pytest.param("no-difference", HEADING + "32px/8-e2k3,72.0\n" * 20, id="constant"),
     ],
 )
 def test_malformed_table(golden, tmp_path, monkeypatch, code, text):
@@ -210,3 +216,17 @@ def test_accelerator():
     assert found["latency_ms"] <= 5.0
     assert "ZCU102" in found["prediction"]["condition"]
     assert catalog.load("mnasnet").resolutions == (found["subnet"]["resolution"],)
+
+
+def test_explanation_is_a_line_a_choice(golden):
+    words = ("search", "--budget", "5ms", "--target", "fpga", "--space", "mnasnet")
+    lines = succeed(*words, "--explain").out.splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith("where"))
+    found = succeed(*words, "--json").document["effects"]
+    assert len(lines) - start - 1 == len(found)
+    # A stage: 2 and 3 blocks for 1, expansions 4 and 6 for 1, kernel 5 for 3, SE for none.
+    assert len(found) == 7 * 6 + 1
+    assert "\n".join(lines[start : start + 7]) + "\n" == golden
+    for effect in found:
+        if effect["choice"] in ("expansion 1 to 6", "kernel 3 to 5"):
+            assert effect["latency_ms"] > 0.0
