@@ -25,6 +25,7 @@ class MeanInputs:
         read = dict.fromkeys(node.input(0) for node in graph if weight_of(node) is not None)
         self._origins = {value: _origin(value) for value in read}
         self._sums = {value: np.zeros(value.type.shape, np.float32) for value in read}
+        self._clamped = np.empty(max((value.type.size for value in read), default=0), np.float32)
         self._count = 0
 
     @property
@@ -40,7 +41,10 @@ class MeanInputs:
         """One sample more."""
         for value, (origin, bounds) in self._origins.items():
             array = arrays[origin]
-            self._sums[value] += array if bounds == EVERYTHING else np.clip(array, *bounds)
+            if bounds != EVERYTHING:
+                space = self._clamped[: array.size].reshape(array.shape)
+                array = np.clip(array, *bounds, out=space)
+            self._sums[value] += array
         self._count += 1
 
     def means(self) -> Mapping[Value, Array]:
