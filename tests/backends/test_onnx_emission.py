@@ -18,6 +18,7 @@ from fpc.ir.dtype import DType
 from fpc.ir.graph import Graph
 from fpc.ir.op import Activation, Layout, Op
 from fpc.ir.types import QuantParams, TensorType, f32
+from fpc.zoo import catalog
 from tests.backends.onnx_models import normal, run_onnxruntime
 
 NHWC = Layout.NHWC
@@ -331,3 +332,10 @@ def test_shared_constants_are_stored_once() -> None:
     graph.set_outputs(graph.add(ops.Conv2d(), first, w).outputs)
 
     assert [tensor.name for tensor in emit(graph).graph.initializer] == ["w"]
+
+
+def test_every_node_has_a_name_of_its_own() -> None:
+    graph = catalog.build("mobilenet_v3_small", seed=0)
+    names = [node.name for node in emit(graph).graph.node]
+    assert names[:3] == ["conv2d", "batch_norm", "hard_swish"]
+    assert len(set(names)) == len(names)

@@ -35,6 +35,12 @@ class Lowering(Generic[OpT_co]):
     node: Node[OpT_co]
 
     @property
+    def _name(self) -> str:
+        """Where the node comes from, or what it makes where it comes from nowhere."""
+        location = self.node.location
+        return str(location) if location else self.node.outputs[0].name
+
+    @property
     def op(self) -> OpT_co:
         """The IR operator."""
         return self.node.op
@@ -119,7 +125,7 @@ class Lowering(Generic[OpT_co]):
             inputs,
             f"{self.hint}_{op_type.lower()}",
             count=count,
-            node_name=self.writer.fresh_node_name(str(self.node.location)),
+            node_name=self.writer.fresh_node_name(self._name),
             **attributes,
         )
 
