@@ -11,6 +11,7 @@ import pytest
 from fpc.backends.onnx.emit import NEWEST_OPSET, OLDEST_OPSET, emit
 from fpc.backends.onnx.runner import onnxruntime_runner
 from fpc.backends.onnx.table import RULES
+from fpc.backends.onnx.writer import OnnxWriter
 from fpc.diagnostics.errors import BackendError
 from fpc.interp.executor import run
 from fpc.ir import ops
@@ -339,3 +340,10 @@ def test_every_node_has_a_name_of_its_own() -> None:
     names = [node.name for node in emit(graph).graph.node]
     assert names[:3] == ["conv2d", "batch_norm", "hard_swish"]
     assert len(set(names)) == len(names)
+
+
+def test_numbered_names_do_not_meet_names_with_numbers() -> None:
+    writer = OnnxWriter(17)
+    hints = ["relu6", "relu6", "relu6_1", "relu6_3", "relu6", "relu6"]
+    names = [writer.fresh_node_name(hint) for hint in hints]
+    assert names == ["relu6", "relu6_1", "relu6_1_1", "relu6_3", "relu6_2", "relu6_4"]

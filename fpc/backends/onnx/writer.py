@@ -47,8 +47,12 @@ class OnnxWriter:
     def fresh_node_name(self, hint: str) -> str:
         """A name for a node, numbered where several come from one node of the model."""
         count = self._node_names.get(hint, 0)
-        self._node_names[hint] = count + 1
-        return f"{hint}_{count}" if count else hint
+        name = f"{hint}_{count}" if count else hint
+        while name in self._node_names:
+            count += 1
+            name = f"{hint}_{count}"
+        self._node_names |= {name: 1, hint: count + 1}
+        return name
 
     def node(
         self,
