@@ -46,10 +46,16 @@ def run(
     accuracy: Annotated[
         str | None,
         typer.Option(
-            help="A table of subnets and their top-1 (.csv) instead of the regression that comes "
-            "with fpc.",
+            help="A table of subnets and their top-1 (.csv), or a command that evaluates one, "
+            "instead of the regression that comes with fpc.",
         ),
     ] = None,
+    evaluations: Annotated[
+        int, typer.Option(help="Call the command for so many networks at most.", min=10)
+    ] = 200,
+    evaluation_timeout: Annotated[
+        float, typer.Option(help="Seconds that the command may take for one network.", min=0.001)
+    ] = 3600.0,
     maximise: Annotated[
         str, typer.Option(help="`lower`, the lower end of top-1's interval, or `top1` itself.")
     ] = "lower",
@@ -70,7 +76,9 @@ def run(
     explain: Annotated[
         bool, typer.Option("--explain", help="List what each choice buys in points and costs.")
     ] = False,
-    seed: Annotated[int, typer.Option(help="Seed of the weights that -o writes.", min=0)] = 0,
+    seed: Annotated[
+        int, typer.Option(help="Seed of the evolution, and of the weights that -o writes.", min=0)
+    ] = 0,
     show_space: Annotated[  # noqa: ARG001 - its callback has done the work
         str | None,
         typer.Option(
@@ -90,6 +98,9 @@ def run(
         target=target,
         space=space,
         accuracy=accuracy,
+        evaluations=evaluations,
+        timeout_s=evaluation_timeout,
+        seed=seed,
         objective=one_of("maximise", maximise, _OBJECTIVES),
         runtime=runtime,
         threads=threads,
@@ -97,12 +108,12 @@ def run(
     )
     if output is not None:
         check_writable(output)
-    found = search(options)
-    report = found.report
-    if output is not None:
-        from fpc.driver.search_artifact import write_search
+    with progress_bars(enabled=not json) as progress:
+        found = search(options, progress)
+        report = found.report
+        if output is not None:
+            from fpc.driver.search_artifact import write_search
 
-        with progress_bars(enabled=not json) as progress:
             report = write_search(found, output, seed=seed, compiled=compiled, progress=progress)
     if json:
         print_json(report.to_json())

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Literal
 
 from fpc.costmodel.kernels import kernels_of
 from fpc.costmodel.model import CostModel
+from fpc.diagnostics.progress import Progress, silent
 from fpc.driver.predict import cost_model_for, predict_graph
 from fpc.ir.graph import Graph
 from fpc.report.schema import PredictionPart
@@ -23,7 +25,10 @@ from fpc.report.search_schema import (
 from fpc.search import catalog
 from fpc.search.accuracy import AccuracyModel
 from fpc.search.choices import StageChoices, choices_of, subnets
+from fpc.search.costs import Costs
 from fpc.search.encoding import as_data, encode
+from fpc.search.evaluator import TIMEOUT_S, Evaluator
+from fpc.search.evolution import evolved_front
 from fpc.search.exact import Candidate, ExactSearch, Objective, SpaceFront
 from fpc.search.explain import explain
 from fpc.search.network import build
@@ -33,23 +38,35 @@ from fpc.search.table import accuracy_from_table
 from fpc.targets import catalog as targets
 from fpc.targets.description import multiply_adds
 
+_TABLE = ".csv"
+
 
 @dataclass(frozen=True)
 class SearchOptions:
     """What a search is asked.
 
-    `accuracy` is a table of subnets and their top-1 (.csv); without one it is the regression that
-    comes with fpc. Runtime, threads and `cost_model` (a file) choose the condition of latencies.
+    `accuracy` is a table of subnets and their top-1 (.csv) or a command that evaluates one subnet;
+    without it, it is the regression that comes with fpc. The command is called for at most
+    `evaluations` networks and may take `timeout_s` for each. Runtime, threads and `cost_model` (a
+    file) choose the condition of latencies.
     """
 
     budget_ms: float
     target: str = "rpi4-arm"
     space: str = "fox-nas"
     accuracy: str | None = None
+    evaluations: int = 200
+    timeout_s: float = TIMEOUT_S
     objective: Objective = "lower"
     runtime: str | None = None
     threads: int | None = None
     cost_model: Path | None = None
+    seed: int = 0
+
+    @property
+    def has_evaluator(self) -> bool:
+        """Whether top-1 comes from a command."""
+        return self.accuracy is not None and not self.accuracy.endswith(_TABLE)
 
 
 @dataclass(frozen=True)
@@ -65,11 +82,25 @@ class Found:
         return build(self.space, self.candidate.subnet, seed)
 
 
-def search(options: SearchOptions) -> Found:
-    """The network that maximises the objective within the budget, exactly.
+@dataclass(frozen=True)
+class _Outcome:
+    """What one way to search found."""
 
-    `InfeasibleError` where no network is fast enough; `SearchError` and `CostModelError` for
-    spaces, tables and targets that nothing can be said of.
+    method: Literal["exact", "evolutionary"]
+    best: Candidate
+    front: tuple[Candidate, ...]
+    accuracy: AccuracySourcePart
+    promised: Candidate | None = None
+    effects: tuple[EffectPart, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def search(options: SearchOptions, progress: Progress = silent) -> Found:
+    """The network that maximises the objective within the budget.
+
+    The search is exact where top-1 comes from a regression, and evolutionary where a command
+    evaluates networks. `InfeasibleError` where no network is fast enough; `SearchError` and
+    `CostModelError` for spaces, tables, evaluators and targets that nothing can be said of.
     """
     started = time.perf_counter()
     space = catalog.load(options.space)
@@ -81,28 +112,24 @@ def search(options: SearchOptions) -> Found:
         file=options.cost_model,
     )
     choices = choices_of(space)
-    accuracy = _accuracy(options, space, choices)
-    effect = shipped_effect()
-    prepared = ExactSearch.of(
-        space,
-        choices,
-        accuracy,
-        effect,
-        cost_model.kernel_ms,
-        _overhead_ms(space, choices, cost_model),
-    )
-    front = prepared.front(options.objective)
-    best = front.best(options.budget_ms)
+    overhead_ms = _overhead_ms(space, choices, cost_model)
+    costs = Costs.of(space, choices, cost_model.kernel_ms, overhead_ms)
+    if options.has_evaluator:
+        outcome = _evolved(options, space, costs, progress)
+    else:
+        outcome = _exact(options, space, costs)
+    best = outcome.best
     graph = build(space, best.subnet)
     prediction = predict_graph(graph, cost_model, None)
-    caveats = accuracy.caveats(best.top1, best.leverage, best.subnet.setting, effect)
     report = SearchReport(
         fpc=version("fpc"),
         space=space.name,
-        networks=subnets(choices) * len(front.settings),
+        networks=subnets(choices) * len(space.settings),
         target=options.target,
         budget_ms=options.budget_ms,
         objective=options.objective,
+        method=outcome.method,
+        top1_evidence="measured" if best.top1_interval is None else "predicted",
         subnet=SubnetPart(**as_data(space.name, best.subnet)),
         latency_ms=prediction.latency_ms,
         latency_interval_ms=prediction.interval_ms,
@@ -111,31 +138,64 @@ def search(options: SearchOptions) -> Found:
         multiply_adds=sum(map(multiply_adds, graph)),
         parameters=sum(constant.type.size for constant in graph.constants),
         prediction=prediction,
-        accuracy=_source(accuracy),
-        promised=_point(prepared.front("top1").best(options.budget_ms)),
-        notes=(
-            *caveats,
-            *_about_latency(prediction, options.budget_ms),
-            *_about_front(front, options.budget_ms),
-        ),
-        effects=tuple(EffectPart(**vars(effect)) for effect in explain(prepared, best.subnet)),
-        front=tuple(_point(front[index]) for index in range(len(front))),
+        accuracy=outcome.accuracy,
+        promised=None if outcome.promised is None else _point(outcome.promised),
+        notes=(*outcome.notes, *_about_latency(prediction, options.budget_ms)),
+        effects=outcome.effects,
+        front=tuple(map(_point, outcome.front)),
         timings_ms={"search": (time.perf_counter() - started) * 1e3},
     )
     return Found(space, best, report)
 
 
-def _accuracy(
-    options: SearchOptions, space: Space, choices: tuple[StageChoices, ...]
-) -> AccuracyModel:
+def _exact(options: SearchOptions, space: Space, costs: Costs) -> _Outcome:
+    accuracy = _accuracy(options, space, costs)
+    effect = shipped_effect()
+    prepared = ExactSearch.of(space, costs, accuracy, effect)
+    front = prepared.front(options.objective)
+    best = front.best(options.budget_ms)
+    caveats = accuracy.caveats(best.top1, best.leverage, best.subnet.setting, effect)
+    return _Outcome(
+        method="exact",
+        best=best,
+        front=tuple(front[index] for index in range(len(front))),
+        accuracy=_source(accuracy),
+        promised=prepared.front("top1").best(options.budget_ms),
+        effects=tuple(EffectPart(**vars(each)) for each in explain(prepared, best.subnet)),
+        notes=(*caveats, *_about_front(front, options.budget_ms)),
+    )
+
+
+def _evolved(options: SearchOptions, space: Space, costs: Costs, progress: Progress) -> _Outcome:
+    evaluator = Evaluator(options.accuracy or "", space.name, options.timeout_s)
+    front = evolved_front(
+        costs,
+        evaluator,
+        options.budget_ms,
+        evaluations=options.evaluations,
+        seed=options.seed,
+        progress=progress,
+    )
+    measured = evaluator.known.values()
+    source = AccuracySourcePart(
+        what="top-1 by the evaluator",
+        source=evaluator.command,
+        evidence="measured",
+        rows=len(measured),
+        rmse_points=None,
+        measured_percent=(min(measured), max(measured)),
+    )
+    note = (
+        f"the best of {len(measured)} networks that were evaluated: an evolution does not prove "
+        "that there is none better; with a table of them (--accuracy FILE.csv) the search is exact"
+    )
+    return _Outcome("evolutionary", front[-1], front, source, notes=(note,))
+
+
+def _accuracy(options: SearchOptions, space: Space, costs: Costs) -> AccuracyModel:
     if options.accuracy is None:
         return catalog.shipped_accuracy(space)
-    return accuracy_from_table(Path(options.accuracy), space, choices)
-
-
-def _about_front(front: SpaceFront, budget_ms: float) -> Iterator[str]:
-    if front.latency_ms[-1] <= budget_ms:
-        yield "nothing in the space is better, whatever the budget: a larger space might be"
+    return accuracy_from_table(Path(options.accuracy), space, costs.choices)
 
 
 def _overhead_ms(space: Space, choices: tuple[StageChoices, ...], cost_model: CostModel) -> float:
@@ -165,6 +225,11 @@ def _point(candidate: Candidate) -> PointPart:
         top1_percent=candidate.top1,
         top1_interval_percent=candidate.top1_interval,
     )
+
+
+def _about_front(front: SpaceFront, budget_ms: float) -> Iterator[str]:
+    if front.latency_ms[-1] <= budget_ms:
+        yield "nothing in the space is better, whatever the budget: a larger space might be"
 
 
 def _about_latency(prediction: PredictionPart, budget_ms: float) -> Iterator[str]:

@@ -64,13 +64,12 @@ def front_csv(front: tuple[PointPart, ...]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("latency_ms", "top1_percent", "top1_low", "top1_high", "subnet"))
     for point in front:
-        low, high = point.top1_interval_percent
+        ends = point.top1_interval_percent or ()
         writer.writerow(
             (
                 f"{point.latency_ms:.3f}",
                 f"{point.top1_percent:.3f}",
-                f"{low:.3f}",
-                f"{high:.3f}",
+                *([f"{end:.3f}" for end in ends] or ["", ""]),
                 point.subnet,
             )
         )

@@ -26,12 +26,12 @@ class SubnetPart(_Part):
 
 
 class PointPart(_Part):
-    """One point of the front, predicted."""
+    """One point of the front; its latency is predicted."""
 
     subnet: str
     latency_ms: float
     top1_percent: float
-    top1_interval_percent: tuple[float, float]
+    top1_interval_percent: tuple[float, float] | None
 
 
 class EffectPart(_Part):
@@ -50,14 +50,14 @@ class AccuracySourcePart(_Part):
     source: str
     evidence: Literal["measured", "replayed"]
     rows: int
-    rmse_points: float
-    """Out of fold."""
+    rmse_points: float | None
+    """Of predictions, out of fold; None where every network of the front was evaluated."""
     measured_percent: tuple[float, float]
     """The range that was measured: beyond it a prediction extrapolates."""
 
 
 class SearchReport(_Part):
-    """The whole document. Intervals are of 90 %; latency and top-1 are predicted."""
+    """The whole document. Intervals are of 90 %; what is measured has none."""
 
     format: int = FORMAT
     fpc: str
@@ -70,18 +70,19 @@ class SearchReport(_Part):
     """What was maximised: the lower end of the interval of top-1, or the prediction."""
     method: Literal["exact", "evolutionary"] = "exact"
     evidence: Literal["predicted"] = "predicted"
+    """Of the latency."""
+    top1_evidence: Literal["predicted", "measured"] = "predicted"
     subnet: SubnetPart
     latency_ms: float
     latency_interval_ms: tuple[float, float] | None
     """None where the cost model does not know."""
     top1_percent: float
-    top1_interval_percent: tuple[float, float]
+    top1_interval_percent: tuple[float, float] | None
     multiply_adds: int
     parameters: int
     prediction: PredictionPart
     """The latency kernel by kernel."""
-    accuracy: AccuracySourcePart | None
-    """None where a command of the user's evaluated networks."""
+    accuracy: AccuracySourcePart
     promised: PointPart | None = None
     """The network of the highest predicted top-1 within the budget, whatever its interval."""
     notes: tuple[str, ...] = ()

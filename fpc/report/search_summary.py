@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from fpc.report.search_schema import EffectPart, PointPart, SearchReport
 
-FRONT_HEADINGS = ("front", "ms predicted", "top-1 % predicted", "90 % interval")
+FRONT_HEADINGS = ("front", "ms predicted", "top-1 %", "90 % interval")
 EFFECT_HEADINGS = ("where", "choice", "points", "ms", "points a ms")
 _SHOWN_POINTS = 12
 _SAME = 0.01
@@ -28,10 +28,12 @@ def search_lines(report: SearchReport) -> Iterator[str]:
         f"latency    {report.latency_ms:.1f} ms {report.evidence}, "
         f"{_interval(report.latency_interval_ms, 'ms')} ({report.prediction.condition})"
     )
-    what = "" if report.accuracy is None else f" ({report.accuracy.what})"
+    interval = ""
+    if report.top1_interval_percent is not None:
+        interval = f", {_interval(report.top1_interval_percent, '%')}"
     yield (
-        f"top-1      {report.top1_percent:.1f} % {report.evidence}, "
-        f"{_interval(report.top1_interval_percent, '%')}{what}"
+        f"top-1      {report.top1_percent:.1f} % {report.top1_evidence}{interval} "
+        f"({report.accuracy.what})"
     )
     yield from _promise(report)
 
@@ -39,12 +41,12 @@ def search_lines(report: SearchReport) -> Iterator[str]:
 def front_rows(front: Sequence[PointPart]) -> Iterator[tuple[str, ...]]:
     """Points of the front, evenly spread over it, under `FRONT_HEADINGS`."""
     for point in front[:: max(1, len(front) // _SHOWN_POINTS)]:
-        low, high = point.top1_interval_percent
+        interval = point.top1_interval_percent
         yield (
             point.subnet,
             f"{point.latency_ms:.1f}",
             f"{point.top1_percent:.2f}",
-            f"{low:.2f} to {high:.2f}",
+            "" if interval is None else f"{interval[0]:.2f} to {interval[1]:.2f}",
         )
 
 
@@ -70,10 +72,12 @@ def _interval(interval: tuple[float, float] | None, unit: str) -> str:
 
 def _promise(report: SearchReport) -> Iterator[str]:
     """The optimiser's curse in numbers: the highest prediction is not the best choice."""
-    promised = report.promised
-    if promised is not None and promised.top1_percent - report.top1_percent >= _SAME:
+    promised, chosen = report.promised, report.top1_interval_percent
+    if promised is None or promised.top1_interval_percent is None or chosen is None:
+        return
+    if promised.top1_percent - report.top1_percent >= _SAME:
         yield (
             f"promising  {promised.top1_percent:.2f} % is the highest prediction in the budget, "
             f"with {promised.top1_interval_percent[0]:.2f} % at the lower end of its interval; "
-            f"the subnet has {report.top1_percent:.2f} and {report.top1_interval_percent[0]:.2f} %"
+            f"the subnet has {report.top1_percent:.2f} and {chosen[0]:.2f} %"
         )

@@ -10,11 +10,12 @@ import numpy as np
 from fpc.diagnostics.errors import InfeasibleError, SearchError
 from fpc.search.accuracy import AccuracyModel, Band, StageScores
 from fpc.search.choices import IntArray, StageChoices
+from fpc.search.costs import Costs
 from fpc.search.encoding import encode
 from fpc.search.front import Front, exact_front, undominated
 from fpc.search.resolution import ResolutionEffect
 from fpc.search.space import Setting, Space, Subnet
-from fpc.search.tables import CostTables, Matrix, Pricing, cost_tables
+from fpc.search.tables import Matrix
 
 Objective: TypeAlias = Literal["lower", "top1"]
 """What is maximised: the lower end of the interval of top-1, or the prediction itself."""
@@ -22,12 +23,15 @@ Objective: TypeAlias = Literal["lower", "top1"]
 
 @dataclass(frozen=True)
 class Candidate:
-    """A network with its predicted latency in milliseconds and top-1 in percent."""
+    """A network with its predicted latency in milliseconds and top-1 in percent.
+
+    A top-1 that was measured has no interval.
+    """
 
     subnet: Subnet
     latency_ms: float
     top1: float
-    top1_interval: tuple[float, float]
+    top1_interval: tuple[float, float] | None
     leverage: float
 
 
@@ -65,44 +69,35 @@ class SpaceFront:
         """The best network within the budget; `InfeasibleError` names the fastest otherwise."""
         place = int(np.searchsorted(self.latency_ms, budget_ms, side="right")) - 1
         if place < 0:
-            fastest = self[0]
-            raise InfeasibleError(
-                "infeasible",
-                f"no network of the space is predicted to run within {budget_ms:g} ms",
-                notes=[
-                    f"the fastest takes {fastest.latency_ms:.2f} ms: {encode(fastest.subnet)}",
-                    f"its predicted top-1 is {fastest.top1:.1f} %",
-                ],
-                help=f"raise the budget to {fastest.latency_ms:.2f} ms, or search another space",
-            )
+            raise infeasible(budget_ms, self[0].subnet, self[0].latency_ms)
         return self[place]
+
+
+def infeasible(budget_ms: float, fastest: Subnet, latency_ms: float) -> InfeasibleError:
+    """The error that names the fastest network where even that is too slow."""
+    return InfeasibleError(
+        "infeasible",
+        f"no network of the space is predicted to run within {budget_ms:g} ms",
+        notes=[f"the fastest takes {latency_ms:.2f} ms: {encode(fastest)}"],
+        help=f"raise the budget to {latency_ms:.2f} ms, or search another space",
+    )
 
 
 @dataclass(frozen=True, eq=False)
 class ExactSearch:
     """A space with what each choice costs and scores, ready to be searched."""
 
+    costs: Costs
     accuracy: AccuracyModel
     effect: ResolutionEffect
-    choices: tuple[StageChoices, ...]
     scores: tuple[StageScores, ...]
-    settings: tuple[Setting, ...]
-    tables: tuple[CostTables, ...]
-    """One a setting."""
 
     @classmethod
     def of(
-        cls,
-        space: Space,
-        choices: tuple[StageChoices, ...],
-        accuracy: AccuracyModel,
-        effect: ResolutionEffect,
-        pricing: Pricing,
-        overhead_ms: float = 0.0,
+        cls, space: Space, costs: Costs, accuracy: AccuracyModel, effect: ResolutionEffect
     ) -> ExactSearch:
         """A search of `space` at every setting of which `accuracy` can say something.
 
-        `overhead_ms` is what every network takes beyond its kernels.
         `SearchError` where it is of another space, or knows none of its widths.
         """
         if accuracy.space != space.name or len(accuracy.stages) != len(space.stages):
@@ -110,17 +105,14 @@ class ExactSearch:
                 "accuracy-space",
                 f"the accuracy regression is of the space `{accuracy.space}`, not `{space.name}`",
             )
-        settings = tuple(setting for setting in space.settings if accuracy.covers(setting))
-        if not settings:
+        known = tuple(setting for setting in space.settings if accuracy.covers(setting))
+        if not known:
             raise SearchError(
                 "no-width",
                 f"no network of a width of `{space.name}` was measured",
                 help="add networks of its widths to the table",
             )
-        tables = tuple(
-            cost_tables(space, setting, choices, pricing, overhead_ms) for setting in settings
-        )
-        return cls(accuracy, effect, choices, accuracy.scores(choices), settings, tables)
+        return cls(costs.limited_to(known), accuracy, effect, accuracy.scores(costs.choices))
 
     def front(self, objective: Objective = "lower") -> SpaceFront:
         """The front of latency and objective over all settings."""
@@ -129,17 +121,17 @@ class ExactSearch:
             for stage in self.scores
         ]
         fronts = [
-            exact_front(self.choices, tables, summed, setting.width)
-            for setting, tables in zip(self.settings, self.tables, strict=True)
+            exact_front(self.costs.choices, tables, summed, setting.width)
+            for setting, tables in zip(self.costs.settings, self.costs.tables, strict=True)
         ]
         latency = np.concatenate([front.cost for front in fronts])
-        bands, leverages = zip(*map(self._judged, fronts, self.settings), strict=True)
+        bands, leverages = zip(*map(self._judged, fronts, self.costs.settings), strict=True)
         band = Band(*(np.concatenate(ends) for ends in zip(*bands, strict=True)))
         kept = undominated(latency, band.low if objective == "lower" else band.top1)
         places = np.repeat(np.arange(len(fronts)), [len(front) for front in fronts])
         return SpaceFront(
-            self.choices,
-            self.settings,
+            self.costs.choices,
+            self.costs.settings,
             latency[kept],
             Band(*(end[kept] for end in band)),
             np.concatenate(leverages)[kept],

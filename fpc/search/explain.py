@@ -38,12 +38,14 @@ def explain(search: ExactSearch, subnet: Subnet) -> tuple[Effect, ...]:
 
     What a first block costs depends on the channels that arrive: they are those of `subnet`.
     """
-    number = search.settings.index(subnet.setting)
+    tables = search.costs.at(subnet.setting)
     slope = _points_by_index(search, subnet)
-    arriving = next(iter(search.tables[number].stages[0]))
+    arriving = next(iter(tables.stages[0]))
     found: list[Effect] = []
-    for place, (choices, choice) in enumerate(zip(search.choices, subnet.stages, strict=True)):
-        latency = search.tables[number].stages[place][arriving]
+    for place, (choices, choice) in enumerate(
+        zip(search.costs.choices, subnet.stages, strict=True)
+    ):
+        latency = tables.stages[place][arriving]
         where = f"stage {place + 1} ({choice.channels})"
         for name, members in _values(choices):
             found += _effects(where, name, members, search.scores[place].index * slope, latency)
@@ -104,11 +106,15 @@ def _of_settings(search: ExactSearch, subnet: Subnet) -> Iterator[Effect]:
     """Of the resolutions at the width of `subnet`, and of the widths at its resolution."""
     resolution, width = subnet.setting
     for name, settings in (
-        ("resolution", [s for s in search.settings if s.width == width]),
-        ("width", [s for s in search.settings if s.resolution == resolution]),
+        ("resolution", [s for s in search.costs.settings if s.width == width]),
+        ("width", [s for s in search.costs.settings if s.resolution == resolution]),
     ):
         least, *others = [
-            (setting, _top1(search, subnet, setting), _latency_ms(search, subnet, setting))
+            (
+                setting,
+                _top1(search, subnet, setting),
+                search.costs.latency_ms(subnet._replace(setting=setting)),
+            )
             for setting in settings
         ]
         for setting, top1, latency_ms in others:
@@ -124,17 +130,7 @@ def _places(choices: Sequence[StageChoices], subnet: Subnet) -> list[int]:
 
 def _top1(search: ExactSearch, subnet: Subnet, setting: Setting, step: float = 0.0) -> float:
     index = search.accuracy.setting_scores(setting).index + step
-    for scores, place in zip(search.scores, _places(search.choices, subnet), strict=True):
+    for scores, place in zip(search.scores, _places(search.costs.choices, subnet), strict=True):
         index = index + scores.index[place]
     band = search.accuracy.band(index, np.zeros(1), setting, search.effect)
     return float(band.top1[0])
-
-
-def _latency_ms(search: ExactSearch, subnet: Subnet, setting: Setting) -> float:
-    tables = search.tables[search.settings.index(setting)]
-    total, arriving = tables.stem, next(iter(tables.stages[0]))
-    places = _places(search.choices, subnet)
-    for table, place, choice in zip(tables.stages, places, subnet.stages, strict=True):
-        total += float(table[arriving][place])
-        arriving = scaled(choice.channels, setting.width)
-    return total + tables.head[arriving]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sys
 
 import onnx
 import onnxruntime
@@ -230,3 +231,33 @@ def test_explanation_is_a_line_a_choice(golden):
     for effect in found:
         if effect["choice"] in ("expansion 1 to 6", "kernel 3 to 5"):
             assert effect["latency_ms"] > 0.0
+
+
+def test_evaluator_of_the_users(tmp_path):
+    pytest.importorskip("pymoo")
+    judge = tmp_path / "judge.py"
+    judge.write_text(
+        "import json, sys\n"
+        "stages = json.load(sys.stdin)['stages']\n"
+        "print(50 + sum(len(stage['blocks']) for stage in stages))\n"
+    )
+    (tmp_path / "small.toml").write_text(SMALL)
+    words = ("search", "--budget", "94ms", "--space", tmp_path / "small.toml")
+    command = f"'{sys.executable}' '{judge}'"
+    found = succeed(*words, "--accuracy", command, "--evaluations", 40, "--json").document
+    assert found["method"] == "evolutionary"
+    assert found["top1_evidence"] == found["accuracy"]["evidence"] == "measured"
+    assert found["top1_percent"] == 52.0
+    assert found["top1_interval_percent"] is None
+    assert found["accuracy"]["rows"] <= 40
+    shown = succeed(*words, "--accuracy", command, "--evaluations", 40)
+    assert "top-1      52.0 % measured (top-1 by the evaluator)" in shown.out
+    assert "does not prove that there is none better" in shown.err
+
+
+def test_dead_evaluator(golden, tmp_path, monkeypatch):
+    pytest.importorskip("pymoo")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "small.toml").write_text(SMALL)
+    words = ("search", "--budget", "94ms", "--space", "small.toml", "--accuracy", "false")
+    assert refuse(1, "search.evaluator", *words) == golden

@@ -13,6 +13,7 @@ from fpc.search import catalog
 from fpc.search.accuracy import AccuracyModel, Provenance, read_accuracy
 from fpc.search.accuracy_fit import fit_accuracy
 from fpc.search.choices import choices_of
+from fpc.search.costs import Costs
 from fpc.search.exact import ExactSearch
 from fpc.search.explain import explain
 from fpc.search.features import attributes
@@ -102,7 +103,7 @@ def test_the_best_lower_end_is_found_among_all():
     """The search's aim, point by point, against the band of every drawn network."""
     model = fitted(100, 0.3)
     pricing = select(shipped("rpi4-arm"), "rpi4-arm", precision="int8").kernel_ms
-    front = ExactSearch.of(SPACE, CHOICES, model, EFFECT, pricing).front()
+    front = ExactSearch.of(SPACE, Costs.of(SPACE, CHOICES, pricing), model, EFFECT).front()
     unseen = drawn(SPACE, 200, 3)
     _, low, _ = predicted(model, unseen)
     assert front.band.low[-1] >= low.max()
@@ -139,11 +140,10 @@ def test_widths_that_nobody_measured_are_left_out():
 def test_explained_effects_are_differences_of_the_tables():
     model = fitted(250, 0.0)
     pricing = select(shipped("rpi4-arm"), "rpi4-arm", precision="int8").kernel_ms
-    search = ExactSearch.of(SPACE, CHOICES, model, EFFECT, pricing)
+    search = ExactSearch.of(SPACE, Costs.of(SPACE, CHOICES, pricing), model, EFFECT)
     subnet = drawn(SPACE, 1, 4)[0]
     found = {(effect.where, effect.choice): effect for effect in explain(search, subnet)}
-    number = SPACE.settings.index(subnet.setting)
-    (latency,) = search.tables[number].stages[4].values()
+    (latency,) = search.costs.at(subnet.setting).stages[4].values()
     deep, shallow = (latency[CHOICES[4].depths == depth].mean() for depth in (4, 2))
     assert found["stage 5 (160)", "depth 2 to 4"].latency_ms == pytest.approx(deep - shallow)
     # In this truth later stages matter more, and each depth more than the one before.
@@ -183,4 +183,4 @@ def test_regression_of_another_space_is_refused():
     mnasnet = catalog.load("mnasnet")
     model = catalog.shipped_accuracy(SPACE)
     with pytest.raises(SearchError, match="is of the space `fox-nas`, not `mnasnet`"):
-        ExactSearch.of(mnasnet, choices_of(mnasnet), model, EFFECT, pricing)
+        ExactSearch.of(mnasnet, Costs.of(mnasnet, choices_of(mnasnet), pricing), model, EFFECT)

@@ -10,6 +10,7 @@ import pytest
 from fpc.costmodel.library import select, shipped
 from fpc.search import catalog
 from fpc.search.choices import StageChoices, choices_of
+from fpc.search.costs import Costs
 from fpc.search.exact import ExactSearch
 from fpc.search.front import exact_front, undominated
 from fpc.search.resolution import shipped_effect
@@ -123,7 +124,7 @@ def test_whole_space_is_the_best_of_its_settings():
     choices = reduced(choices_of(space), 5, 30)
     model, effect = catalog.shipped_accuracy(space), shipped_effect()
     whole, *one_by_one = (
-        ExactSearch.of(part, choices, model, effect, prices("rpi4-arm")).front()
+        ExactSearch.of(part, Costs.of(part, choices, prices("rpi4-arm")), model, effect).front()
         for part in (
             space,
             *(space.model_copy(update={"resolutions": (r,)}) for r in space.resolutions),
