@@ -35,7 +35,7 @@ def run(
     networks: Annotated[int, typer.Option(help="How many networks to draw and measure.")] = 48,
     rounds: Annotated[
         int, typer.Option(help="Measure all networks so many times, in turn.", min=1)
-    ] = 5,
+    ] = 4,
     threads: Annotated[int, typer.Option(help="Threads of one interpreter.")] = 1,
     features: Annotated[
         str, typer.Option(help="Feature family; `auto` is the one for CPUs that predicts best.")

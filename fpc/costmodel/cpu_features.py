@@ -46,7 +46,7 @@ def cpu_amounts(work: Work) -> Amounts:
             return {"lookups": work.out_size, "kernels": 1}
         case KernelKind.SOFTMAX:
             return {"exponentials": work.out_size, "kernels": 1}
-        case KernelKind.MOVE:
+        case KernelKind.MOVE | KernelKind.TRANSPOSE:
             return {"moves": work.in_size + work.out_size, "kernels": 1}
         case KernelKind.FREE:
             return {}

@@ -62,7 +62,7 @@ def dpu_amounts(work: Work) -> Amounts:
             }
         case KernelKind.LOOKUP | KernelKind.SOFTMAX:
             return {"off_array": work.out_size, "breaks": 1}
-        case KernelKind.MOVE:
+        case KernelKind.MOVE | KernelKind.TRANSPOSE:
             return {"moves": work.in_size + work.out_size, "kernels": 1}
         case KernelKind.FREE:
             return {}

@@ -55,7 +55,7 @@ def hvx_amounts(work: Work) -> Amounts:
             return {"packets": _vectors(work.out_size) * _LOOKUP, "lookups": 1}
         case KernelKind.SOFTMAX:
             return {"packets": work.out_size, "lookups": 1}
-        case KernelKind.MOVE:
+        case KernelKind.MOVE | KernelKind.TRANSPOSE:
             return {"packets": _vectors(work.in_size + work.out_size), "lookups": 1}
         case KernelKind.FREE:
             return {}

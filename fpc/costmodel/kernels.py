@@ -31,7 +31,9 @@ class KernelKind(enum.Enum):
     """A function of one value: an activation that is not fused."""
     SOFTMAX = "softmax"
     MOVE = "move"
-    """Values change place or type."""
+    """Values change place or type, many at a time."""
+    TRANSPOSE = "transpose"
+    """Values change their order, a few at a time: channels are shuffled, or a layout changes."""
     FREE = "free"
     """Nothing is executed: another shape for the same bytes."""
 
@@ -240,7 +242,7 @@ WORK: Mapping[type[Op], Callable[[Node[Op]], Work] | None] = MappingProxyType(
         ops.Split: _sized(KernelKind.MOVE),
         ops.Slice: _sized(KernelKind.MOVE),
         ops.Pad: _sized(KernelKind.MOVE),
-        ops.Transpose: _sized(KernelKind.MOVE),
+        ops.Transpose: _sized(KernelKind.TRANSPOSE),
         ops.Resize: _sized(KernelKind.MOVE),
         ops.DepthToSpace: _sized(KernelKind.MOVE),
         ops.Cast: _sized(KernelKind.MOVE),

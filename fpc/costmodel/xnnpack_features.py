@@ -29,6 +29,7 @@ _ELEMENTWISE: Mapping[KernelKind, str] = MappingProxyType(
         KernelKind.MULTIPLY: "multiplies",
         KernelKind.LOOKUP: "lookups",
         KernelKind.SOFTMAX: "exponentials",
+        KernelKind.TRANSPOSE: "transposed",
     }
 )
 
@@ -78,10 +79,11 @@ def _products(tile: Tile, work: Work) -> Amounts:
     taps = work.kernel[0] * work.kernel[1]
     depth = taps * tiled(work.in_channels // work.groups, tile.depth)
     channels = work.groups * tiled(work.out_channels // work.groups, tile.channels)
-    sums = tiled(work.pixels, tile.pixels) * channels
+    pixels = tiled(work.pixels, tile.pixels)
     return {
-        "products": sums * depth,
-        "sums": sums,
+        "calls": work.groups * pixels // tile.pixels,
+        "products": pixels * channels * depth,
+        "sums": pixels * channels,
         "map_reads": work.in_size,
         "map_writes": work.out_size,
         "weights": work.depth * work.out_channels,
@@ -90,11 +92,12 @@ def _products(tile: Tile, work: Work) -> Amounts:
 
 _ROOFLINE: Mapping[str, float] = MappingProxyType(
     {
-        # Picoseconds on a core at some 3 GHz: a vector register of sums is scaled, rounded and
-        # stored in a few cycles, a weight comes from the last level of cache once an inference,
-        # an operator takes a microsecond to start.
+        # Picoseconds on a core at some 3 GHz: calling a kernel for a tile of pixels takes hundreds
+        # of cycles, scaling, rounding and storing a vector register of sums a few; a weight comes
+        # from the last level of cache once an inference; an operator takes a microsecond to start.
+        "calls": 80_000.0,
         "products": 1.0,
-        "sums": 250.0,
+        "sums": 200.0,
         "map_reads": 10.0,
         "map_writes": 10.0,
         "weights": 30.0,
@@ -108,6 +111,7 @@ _ROOFLINE: Mapping[str, float] = MappingProxyType(
         "lookups": 200.0,
         "exponentials": 1000.0,
         "moves": 50.0,
+        "transposed": 500.0,
         "kernels": 1_000_000.0,
     }
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -48,7 +48,7 @@ class CalibrateOptions:
     database: Path | None = None
     like: str = "host"
     networks: int = 48
-    rounds: int = 5
+    rounds: int = 4
     features: str = "auto"
 
     def __post_init__(self) -> None:
@@ -129,20 +129,27 @@ def calibrate(
     with SampleDatabase(options.samples_file, create=True) as database:
         failures = _measure(options, digests, cache(prepare), runner, config, database, progress)
         samples = _finished(database, digests, wanted)
-    fitted = fit_samples(
+    fitted = fit_drawn(samples, options.samples_file, options.name, options.features, wanted)
+    write_file(options.model_file, fitted.model.to_json().encode())
+    write_file(options.target_file, _target_text(base, options, fitted.model).encode())
+    return Calibrated(fitted, failures)
+
+
+def fit_drawn(
+    samples: Iterable[Sample], database: Path, target: str, features: str, wanted: Wanted
+) -> Fitted:
+    """A cost model of `target` from samples of drawn networks; see `fit_samples`."""
+    return fit_samples(
         samples,
-        options.samples_file,
-        options.name,
-        options.features,
+        database,
+        target,
+        features,
         wanted,
         "networks drawn by fpc",
         # Whatever else a machine does slows a network down, and never speeds it up.
         latency_of=min,
         corrects=False,
     )
-    write_file(options.model_file, fitted.model.to_json().encode())
-    write_file(options.target_file, _target_text(base, options, fitted.model).encode())
-    return Calibrated(fitted, failures)
 
 
 def _require_writable(options: CalibrateOptions) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from fpc.costmodel.library import select, shipped
 from tests.cli.digits import MODEL
 from tests.cli.invoke import refuse, succeed
 
@@ -74,3 +75,15 @@ def test_a_picture_of_the_costliest_kernels(tmp_path):
 
 def test_a_picture_of_no_known_format_is_refused_before_the_work(tmp_path):
     refuse(2, "usage.plot", "predict", MODEL, "--plot", tmp_path / "kernels.xyz")
+
+
+def test_prices_of_another_machine_are_told_from_ones_own(monkeypatch):
+    device = select(shipped("host"), "host", precision="int8").condition.device
+    for here, is_other in ((device, False), ("another machine", True)):
+        monkeypatch.setattr("fpc.driver.predict.device_name", lambda here=here: here)
+        found = succeed("predict", MODEL, "--target", "host", "--json").document
+        assert found["condition"].startswith(f"{device}, LiteRT")
+        assert "networks drawn by fpc (measured)" in found["fitted_on"]
+        notes = [note for note in found["notes"] if "calibrate-target" in note]
+        assert len(notes) == is_other
+        assert all("another machine" in note for note in notes)

@@ -32,6 +32,7 @@ def test_a_product_of_matrices_fills_whole_tiles():
     # 49 pixels are 4 tiles of 16, 65 channels 2 of 64; each of 9 taps is 64 deep.
     assert found["sums"] == 64 * 128
     assert found["products"] == 64 * 128 * 9 * 64
+    assert found["calls"] == 4
     assert found["weights"] == 65 * 27
     small = AVX512.amounts(one)
     assert small["products"] == 49 * 80 * 9 * 8
@@ -40,6 +41,7 @@ def test_a_product_of_matrices_fills_whole_tiles():
 def test_every_group_fills_its_own_tiles():
     found = AMX.amounts(work(KernelKind.CONVOLUTION, 64, 4, groups=2))
     assert found["sums"] == 16 * 2 * 64
+    assert found["calls"] == 2
 
 
 @pytest.mark.parametrize(("kernel", "taps"), [(1, 9), (3, 9), (4, 25), (5, 25)])
