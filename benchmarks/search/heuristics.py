@@ -24,6 +24,8 @@ MUTATION_PROBABILITY = 0.1
 PARENTS = 25
 MUTANTS = 50
 """Once-for-all's `EvolutionFinder` defaults (Cai et al. 2020, published code)."""
+CHAINS = 10
+"""Of the annealing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,11 +110,12 @@ def evolution(problem: Problem, budget_ms: float, seed: int) -> float:
 def annealing(problem: Problem, budget_ms: float, seed: int) -> float:
     """The best score of simulated annealing with as many evaluations as the evolution.
 
-    One gene changes a step; a hundred chains cool geometrically, from a temperature at which
-    nearly every step is taken. A network beyond the budget pays for it.
+    One gene changes a step; ten chains cool geometrically, from a temperature at which nearly
+    every step is taken. A network beyond the budget pays for it.
     """
     random = np.random.default_rng(seed)
-    chains = problem.drawn(POPULATION, random)
+    chains = problem.drawn(CHAINS, random)
+    rows = np.arange(CHAINS)
 
     def energy(genomes: Genome) -> tuple[Matrix, Matrix]:
         latency, score = problem.evaluated(genomes)
@@ -121,15 +124,14 @@ def annealing(problem: Problem, budget_ms: float, seed: int) -> float:
 
     now, scores = energy(chains)
     best = scores.max()
-    for temperature in np.geomspace(0.3, 1e-4, GENERATIONS):
-        rows = np.arange(POPULATION)
-        stages = random.integers(len(problem.choices), size=POPULATION)
-        genes = random.integers(1 + problem.deepest, size=POPULATION)
+    for temperature in np.geomspace(0.3, 1e-4, POPULATION * GENERATIONS // CHAINS):
+        stages = random.integers(len(problem.choices), size=CHAINS)
+        genes = random.integers(1 + problem.deepest, size=CHAINS)
         moved = chains.copy()
-        moved[rows, stages, genes] = problem.drawn(POPULATION, random)[rows, stages, genes]
+        moved[rows, stages, genes] = problem.drawn(CHAINS, random)[rows, stages, genes]
         then, scores = energy(moved)
         best = max(best, scores.max())
-        taken = random.random(POPULATION) < np.exp(np.minimum(0.0, (now - then) / temperature))
+        taken = random.random(CHAINS) < np.exp(np.minimum(0.0, (now - then) / temperature))
         chains[taken], now[taken] = moved[taken], then[taken]
     return float(best)
 

@@ -39,6 +39,8 @@ from fpc.targets import catalog as targets
 from fpc.targets.description import multiply_adds
 
 _TABLE = ".csv"
+_OFF = 0.005
+"""What a latency may differ by from the sum that was searched, as a fraction of it."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,7 @@ def search(options: SearchOptions, progress: Progress = silent) -> Found:
         prediction=prediction,
         accuracy=outcome.accuracy,
         promised=None if outcome.promised is None else _point(outcome.promised),
-        notes=(*outcome.notes, *_about_latency(prediction, options.budget_ms)),
+        notes=(*outcome.notes, *_about_latency(prediction, best, options.budget_ms)),
         effects=outcome.effects,
         front=tuple(map(_point, outcome.front)),
         timings_ms={"search": (time.perf_counter() - started) * 1e3},
@@ -232,8 +234,13 @@ def _about_front(front: SpaceFront, budget_ms: float) -> Iterator[str]:
         yield "nothing in the space is better, whatever the budget: a larger space might be"
 
 
-def _about_latency(prediction: PredictionPart, budget_ms: float) -> Iterator[str]:
+def _about_latency(prediction: PredictionPart, best: Candidate, budget_ms: float) -> Iterator[str]:
     yield from prediction.notes
+    if abs(prediction.latency_ms / best.latency_ms - 1.0) > _OFF:
+        yield (
+            f"the search took {best.latency_ms:.2f} ms for the subnet's latency: that of small "
+            "networks is no sum on this target, and another may be better"
+        )
     if prediction.interval_ms is not None and prediction.interval_ms[1] > budget_ms:
         reached = prediction.interval_ms[1]
         yield f"the latency's interval reaches {reached:.1f} ms, beyond the budget"

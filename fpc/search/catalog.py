@@ -8,10 +8,11 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from fpc.diagnostics.errors import SearchError
+from fpc.diagnostics.errors import SearchError, VerifyError
 from fpc.diagnostics.render import suggest
 from fpc.search.accuracy import AccuracyModel, read_accuracy
-from fpc.search.space import Space
+from fpc.search.network import build
+from fpc.search.space import Setting, Space, StageChoice, Subnet
 
 
 def names() -> tuple[str, ...]:
@@ -69,7 +70,7 @@ def _text(path: Path) -> str:
 def _read(path: Path) -> Space:
     text = _text(path)
     try:
-        return Space.model_validate(tomllib.loads(text))
+        space = Space.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
         raise SearchError("malformed-space", f"{path} is not valid TOML: {error}") from None
     except ValidationError as error:
@@ -81,4 +82,24 @@ def _read(path: Path) -> Space:
                 for problem in error.errors()[:5]
             ],
             help="compare with a space that comes with fpc: `fpc search --show-space fox-nas`",
+        ) from None
+    _require_networks(space, path)
+    return space
+
+
+def _require_networks(space: Space, path: Path) -> None:
+    """`SearchError` unless the smallest network can be built: all others are larger."""
+    setting = Setting(space.resolutions[0], space.widths[0])
+    stages = (
+        StageChoice(stage.channels[0], stage.options[:1] * stage.depths[0])
+        for stage in space.stages
+    )
+    try:
+        build(space, Subnet(setting, tuple(stages)))
+    except VerifyError as error:
+        raise SearchError(
+            "malformed-space",
+            f"{path} describes networks that cannot be, at {setting.resolution} px: "
+            + error.message,
+            help="give larger resolutions, or fewer and smaller strides",
         ) from None

@@ -7,7 +7,7 @@ the whole network; everything else is chosen stage by stage, so that cost adds u
 from __future__ import annotations
 
 from itertools import product
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Annotated, Literal, NamedTuple, TypeAlias
 
 from pydantic import (
     BaseModel,
@@ -26,7 +26,7 @@ Scaling: TypeAlias = Literal["always", "up", "never"]
 
 
 class _Data(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Block(NamedTuple):
@@ -80,7 +80,10 @@ class PlainLayer(_Data):
     layer: Literal["pool", "flatten", "softmax"]
 
 
-Layer: TypeAlias = ConvLayer | BlockLayer | DenseLayer | PlainLayer
+MapLayer: TypeAlias = Annotated[ConvLayer | BlockLayer, Field(discriminator="layer")]
+Layer: TypeAlias = Annotated[
+    ConvLayer | BlockLayer | DenseLayer | PlainLayer, Field(discriminator="layer")
+]
 
 
 class Excitation(_Data):
@@ -90,6 +93,12 @@ class Excitation(_Data):
     """`middle` is rounded to a multiple of 8, `input` is not."""
     activation: Nonlinearity = Nonlinearity.RELU
     gate: Nonlinearity = Nonlinearity.HARD_SIGMOID
+
+
+def _ascending(given: tuple[float, ...]) -> tuple[float, ...]:
+    if list(given) != sorted(set(given)):
+        raise ValueError("give each value once, in ascending order")
+    return given
 
 
 class Stage(_Data):
@@ -119,10 +128,8 @@ class Stage(_Data):
 
     @field_validator("channels", "depths", "expansions", "kernels", "excites")
     @classmethod
-    def _ascending(cls, given: tuple[float, ...]) -> tuple[float, ...]:
-        if list(given) != sorted(set(given)):
-            raise ValueError("give each value once, in ascending order")
-        return given
+    def _each_once(cls, given: tuple[float, ...]) -> tuple[float, ...]:
+        return _ascending(given)
 
     @field_validator("kernels")
     @classmethod
@@ -130,6 +137,12 @@ class Stage(_Data):
         if not all(kernel % 2 for kernel in kernels):
             raise ValueError("kernels are odd, so that maps keep their extents")
         return kernels
+
+    @model_validator(mode="after")
+    def _has_quarters(self) -> Stage:
+        if self.block == "partial-convolution" and any(count % 4 for count in self.channels):
+            raise ValueError("partial convolutions take a quarter of the channels")
+        return self
 
     @property
     def options(self) -> tuple[Block, ...]:
@@ -151,9 +164,24 @@ class Space(_Data):
     batch_norm_epsilon: PositiveFloat = 1e-5
     activation: Nonlinearity = Nonlinearity.RELU6
     excitation: Excitation = Excitation()
-    stem: tuple[Layer, ...]
+    stem: tuple[MapLayer, ...]
     stages: tuple[Stage, ...] = Field(alias="stage")
     head: tuple[Layer, ...] = Field(min_length=1)
+
+    @field_validator("resolutions", "widths")
+    @classmethod
+    def _each_once(cls, given: tuple[float, ...]) -> tuple[float, ...]:
+        return _ascending(given)
+
+    @field_validator("head")
+    @classmethod
+    def _flat_at_the_end(cls, head: tuple[Layer, ...]) -> tuple[Layer, ...]:
+        layers = [layer.layer for layer in head]
+        place = layers.index("flatten") if "flatten" in layers else len(layers)
+        before, after = layers[:place], layers[place + 1 :]
+        if "dense" in before or not set(after) <= {"dense", "softmax"}:
+            raise ValueError("`dense` stands after `flatten`, and only `softmax` beside it")
+        return head
 
     @model_validator(mode="after")
     def _has_stages(self) -> Space:

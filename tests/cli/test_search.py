@@ -32,6 +32,9 @@ kernels = [3, 5]
 """
 
 
+PARTIAL = SMALL.replace("[[stage]]", '[[stage]]\nblock = "partial-convolution"')
+
+
 def test_network_for_a_budget(golden):
     outcome = succeed("search", "--budget", "94ms")
     assert outcome.out + outcome.err == golden
@@ -162,6 +165,10 @@ def test_space_without_accuracies(golden):
         pytest.param(SMALL.replace("[32]", "[]"), id="no resolution"),
         pytest.param(SMALL.replace("[2, 4]", "[4, 2]"), id="not ascending"),
         pytest.param(SMALL.partition("[[stage]]")[0] + "stage = []\n", id="no stage"),
+        pytest.param(SMALL.replace("[2, 4]", "[inf]"), id="infinite"),
+        pytest.param(SMALL.replace('{ layer = "flatten" }, ', ""), id="dense on a map"),
+        pytest.param(PARTIAL.replace("[8, 16]", "[2, 6]"), id="quarters"),
+        pytest.param(PARTIAL.replace("[32]", "[1]"), id="too small"),
     ],
 )
 def test_malformed_space(golden, tmp_path, monkeypatch, text):
@@ -209,6 +216,16 @@ def test_missing_files(tmp_path):
     refuse(1, "search.unreadable", *words, "--space", tmp_path / "none.toml")
     refuse(1, "search.unreadable", *words, "--accuracy", tmp_path / "none.csv")
     refuse(1, "cost.unreadable", *words, "--cost-model", tmp_path / "none.json")
+
+
+def test_latency_that_is_no_sum_is_said():
+    """The DSP's clock follows the load: short networks run at another pace."""
+    found = succeed("search", "--budget", "3ms", "--target", "dsp", "--json").document
+    assert found["latency_ms"] <= 3.0
+    assert any("is no sum on this target" in note for note in found["notes"])
+    found = succeed("search", "--budget", "5ms", "--target", "dsp", "--json").document
+    assert 4.9 < found["latency_ms"] <= 5.0
+    assert not any("is no sum on this target" in note for note in found["notes"])
 
 
 def test_accelerator():
