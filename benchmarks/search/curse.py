@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from benchmarks.search.datasets import accel_nasbench
 from fpc.costmodel.dpu_features import DPU
-from fpc.costmodel.kernels import kernels_of
+from fpc.costmodel.kernels import Work
 from fpc.costmodel.model import Condition, CostModel
 from fpc.costmodel.model import Provenance as LatencyProvenance
 from fpc.costmodel.networks import Networks
@@ -23,9 +23,9 @@ from fpc.search import catalog
 from fpc.search.accuracy import AccuracyModel
 from fpc.search.accuracy_fit import fit_accuracy
 from fpc.search.choices import StageChoices, choices_of
-from fpc.search.network import build
-from fpc.search.space import Subnet
-from fpc.search.tables import Matrix
+from fpc.search.network import head_piece, stem_piece
+from fpc.search.space import Space, Subnet
+from fpc.search.tables import Matrix, StagePieces, stage_pieces
 
 FITTED = 300
 BUDGETS = 20
@@ -52,7 +52,7 @@ class Truth:
         choices = choices_of(space)
         rows = [row for row in accel_nasbench() if np.isfinite(row[2])]
         subnets = tuple(subnet for subnet, _, _ in rows)
-        works = [[k.work for k in kernels_of(build(space, subnet))] for subnet in subnets]
+        works = list(_kernels(space, choices, subnets))
         picks = [
             [stage.index(choice) for stage, choice in zip(choices, subnet.stages, strict=True)]
             for subnet in subnets
@@ -76,6 +76,30 @@ class Truth:
         for seed in range(SEEDS):
             order = np.random.default_rng(seed).permutation(len(self.top1))
             yield order[:FITTED], order[FITTED:]
+
+
+def _kernels(
+    space: Space, choices: tuple[StageChoices, ...], subnets: tuple[Subnet, ...]
+) -> Iterator[list[Work]]:
+    """The kernels of each network of one setting, put together from the pieces of the space."""
+    (setting,) = space.settings
+    stem = stem_piece(space, setting)
+    shapes = {stem.shape[0]: stem.shape}
+    stages: list[StagePieces] = []
+    for stage in space.stages:
+        pieces, shapes = stage_pieces(space, setting, stage, shapes)
+        stages.append(pieces)
+    (shape,) = shapes.values()
+    head = head_piece(space, setting, shape)
+    for subnet in subnets:
+        works = list(stem.works)
+        for pieces, of_stage, choice in zip(stages, choices, subnet.stages, strict=True):
+            (first,), (others,) = pieces.first.values(), pieces.others.values()
+            options = of_stage.stage.options
+            works += first[options.index(choice.blocks[0])].works
+            for block in choice.blocks[1:]:
+                works += others[options.index(block)].works
+        yield [*works, *head.works]
 
 
 @dataclass(frozen=True)
