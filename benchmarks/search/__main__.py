@@ -8,24 +8,26 @@ from functools import partial
 
 import numpy as np
 
-from benchmarks.latency.datasets import published_foxpandanet
 from benchmarks.search import curse
 from benchmarks.search.datasets import accel_nasbench, fox_nas
 from benchmarks.search.heuristics import Problem, annealing, evolution
+from benchmarks.search.published import FOXPANDANET
 from fpc.costmodel.library import select, shipped
 from fpc.costmodel.metrics import goodness
 from fpc.costmodel.regression import folds
-from fpc.driver.search import SearchOptions, search
 from fpc.search import catalog
 from fpc.search.accuracy_fit import fit_accuracy
 from fpc.search.choices import choices_of, subnets
+from fpc.search.costs import Costs
+from fpc.search.encoding import encode
+from fpc.search.exact import ExactSearch
 from fpc.search.front import exact_front
+from fpc.search.resolution import shipped_effect
 from fpc.search.space import Setting, Subnet
 from fpc.search.tables import cost_tables
 
 _REPEATS = 5
 _HEURISTIC_SEEDS = 3
-_PUBLISHED_TOP1 = {"fpnet_pixel4": 71.93, "fpnet_dsp": 74.18, "fpnet_fpga": 70.28}
 
 
 def main() -> None:
@@ -139,19 +141,24 @@ def regrets() -> None:
 
 def foxpandanet() -> None:
     """What is found at the latencies of FoxPandaNet's own networks."""
+    space = catalog.load("fox-nas")
+    pricing = select(shipped("rpi4-arm"), "rpi4-arm", precision="int8").kernel_ms
+    costs = Costs.of(space, choices_of(space), pricing)
+    prepared = ExactSearch.of(space, costs, catalog.shipped_accuracy(space), shipped_effect())
+    front = prepared.front()
     print(
-        "\nat FoxPandaNet's latencies on a Raspberry Pi 4: top-1 found is predicted, theirs "
-        "published,\nand their training recipe is not that of the subnets the regression knows"
+        "\nat FoxPandaNet's latencies on a Raspberry Pi 4; all but `published` is predicted, and "
+        "theirs were\ntrained by another recipe than the subnets that the regression knows"
     )
-    for name, graph, latency_ms in published_foxpandanet():
-        (resolution,) = {value.type.shape[-1] for value in graph.inputs}
-        found = search(SearchOptions(budget_ms=latency_ms)).report
-        low, high = found.top1_interval_percent
-        print(
-            f"{name:13s} {resolution} px {latency_ms:5.1f} ms {_PUBLISHED_TOP1[name]} %: found "
-            f"{found.latency_ms:.1f} ms, {found.top1_percent:.1f} % ({low:.1f} to {high:.1f}), "
-            f"{found.subnet.text}"
-        )
+    for name, subnet, latency_ms, top1 in FOXPANDANET:
+        found, theirs = front.best(latency_ms), prepared.candidate(subnet)
+        print(f"{name}: {latency_ms} ms and {top1} % published")
+        for who, network in (("theirs", theirs), ("found", found)):
+            low, high = network.top1_interval or (0.0, 0.0)
+            print(
+                f"  {who:8s} {network.latency_ms:5.1f} ms, {network.top1:.1f} % ({low:.1f} to "
+                f"{high:.1f})  {encode(network.subnet)}"
+            )
 
 
 if __name__ == "__main__":

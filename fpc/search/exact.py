@@ -12,7 +12,7 @@ from fpc.search.accuracy import AccuracyModel, Band, StageScores
 from fpc.search.choices import IntArray, StageChoices
 from fpc.search.costs import Costs
 from fpc.search.encoding import encode
-from fpc.search.front import Front, exact_front, undominated
+from fpc.search.front import exact_front, undominated
 from fpc.search.resolution import ResolutionEffect
 from fpc.search.space import Setting, Space, Subnet
 from fpc.search.tables import Matrix
@@ -125,7 +125,11 @@ class ExactSearch:
             for setting, tables in zip(self.costs.settings, self.costs.tables, strict=True)
         ]
         latency = np.concatenate([front.cost for front in fronts])
-        bands, leverages = zip(*map(self._judged, fronts, self.costs.settings), strict=True)
+        judged = (
+            self._judged(front.picks, setting)
+            for front, setting in zip(fronts, self.costs.settings, strict=True)
+        )
+        bands, leverages = zip(*judged, strict=True)
         band = Band(*(np.concatenate(ends) for ends in zip(*bands, strict=True)))
         kept = undominated(latency, band.low if objective == "lower" else band.top1)
         places = np.repeat(np.arange(len(fronts)), [len(front) for front in fronts])
@@ -139,10 +143,23 @@ class ExactSearch:
             np.concatenate([front.picks for front in fronts])[kept],
         )
 
-    def _judged(self, front: Front, setting: Setting) -> tuple[Band, Matrix]:
-        """The top-1 and the leverage of the points of one setting's front."""
+    def candidate(self, subnet: Subnet) -> Candidate:
+        """What is predicted of one network; `SearchError` for one that is not in the space."""
+        stages = zip(self.costs.choices, subnet.stages, strict=True)
+        picks = np.array([[choices.index(choice) for choices, choice in stages]])
+        (top1, low, high), leverage = self._judged(picks, subnet.setting)
+        return Candidate(
+            subnet,
+            self.costs.latency_ms(subnet),
+            float(top1[0]),
+            (float(low[0]), float(high[0])),
+            float(leverage[0]),
+        )
+
+    def _judged(self, picks: IntArray, setting: Setting) -> tuple[Band, Matrix]:
+        """The top-1 and the leverage of networks of one setting, `picks` [networks, stages]."""
         shared = self.accuracy.setting_scores(setting)
         index, leverage = shared.index, shared.leverage
-        for stage, picks in zip(self.scores, front.picks.T, strict=True):
-            index, leverage = index + stage.index[picks], leverage + stage.leverage[picks]
+        for stage, picked in zip(self.scores, picks.T, strict=True):
+            index, leverage = index + stage.index[picked], leverage + stage.leverage[picked]
         return self.accuracy.band(index, leverage, setting, self.effect), leverage
