@@ -73,6 +73,9 @@ def run(
     cost_model: Annotated[
         Path | None, typer.Option(help="A cost model file instead of the shipped ones.")
     ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw the front: a .png, .svg or .pdf file.")
+    ] = None,
     explain: Annotated[
         bool, typer.Option("--explain", help="List what each choice buys in points and costs.")
     ] = False,
@@ -90,8 +93,9 @@ def run(
     json: Json = False,
 ) -> None:
     """Find the most accurate network of a space within a latency budget, exactly."""
-    from fpc.driver.artifact import check_writable
+    from fpc.driver.artifact import check_writable, write_file
     from fpc.driver.search import SearchOptions, search
+    from fpc.report.plots import plot_front, require_plots
 
     options = SearchOptions(
         budget_ms=parse_budget(budget),
@@ -108,6 +112,7 @@ def run(
     )
     if output is not None:
         check_writable(output)
+    require_plots(plot)
     with progress_bars(enabled=not json) as progress:
         found = search(options, progress)
         report = found.report
@@ -115,6 +120,8 @@ def run(
             from fpc.driver.search_artifact import write_search
 
             report = write_search(found, output, seed=seed, compiled=compiled, progress=progress)
+    if plot is not None:
+        write_file(plot, plot_front(plot, report))
     if json:
         print_json(report.to_json())
     else:

@@ -1,4 +1,4 @@
-"""Pictures of cost models: predicted against measured, and where a network's time goes."""
+"""Pictures of cost models and searches: predictions, where time goes, and fronts."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from fpc.diagnostics.errors import MissingBackendError, UsageError
 
 if TYPE_CHECKING:
     from fpc.report.schema import PredictionPart
+    from fpc.report.search_schema import SearchReport
 
 _FORMATS = (".png", ".svg", ".pdf")
 _BARS = 25
@@ -78,6 +79,30 @@ def plot_kernels(file: Path, title: str, found: PredictionPart) -> bytes:
     axes.set_yticks(places, names, fontsize=8)
     axes.invert_yaxis()
     axes.set(title=title, xlabel=f"{found.evidence} (ms)")
+    return _drawn(figure, file)
+
+
+def plot_front(file: Path, report: SearchReport) -> bytes:
+    """The front of a search with the intervals of its top-1, the budget, and what was chosen."""
+    latencies = [point.latency_ms for point in report.front]
+    figure = _figure(8.0, 5.0)
+    axes = figure.add_subplot()
+    axes.plot(latencies, [point.top1_percent for point in report.front], label="front")
+    ends = [point.top1_interval_percent for point in report.front]
+    known = [end for end in ends if end is not None]
+    if len(known) == len(ends):
+        low, high = zip(*known, strict=True)
+        axes.fill_between(latencies, low, high, alpha=0.25, label="90 % interval")
+    axes.axvline(report.budget_ms, color="0.5", linestyle="--", label="budget")
+    axes.plot([report.latency_ms], [report.top1_percent], "o", label=report.subnet.text)
+    axes.set(
+        title=f"{report.space} on {report.target}",
+        xlabel="predicted (ms)",
+        ylabel=f"top-1, {report.top1_evidence} (%)",
+        xlim=(0.9 * latencies[0], 1.1 * max(latencies[-1], report.budget_ms)),
+        xscale="log",
+    )
+    axes.legend(loc="lower right", fontsize=7)
     return _drawn(figure, file)
 
 

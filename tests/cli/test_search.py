@@ -84,6 +84,17 @@ def test_what_lies_outside_the_measured_range_is_said():
     assert any("no network was measured at 192 px" in note for note in elsewhere["notes"])
 
 
+def test_picture_of_the_front(tmp_path):
+    pytest.importorskip("matplotlib")
+    words = ("search", "--budget", "5ms", "--target", "fpga", "--space", "mnasnet")
+    file = tmp_path / "front.svg"
+    succeed(*words, "--plot", file)
+    picture = file.read_text()
+    assert picture.startswith("<?xml")
+    assert "mnasnet on fpga" in picture
+    refuse(2, "usage.plot", *words, "--plot", tmp_path / "front.jpeg2000")
+
+
 def test_artifact_without_compilation(tmp_path):
     directory = tmp_path / "best"
     words = ("search", "--budget", "94ms", "-o", directory, "--no-compile", "--json")
