@@ -164,7 +164,11 @@ def _exact(options: SearchOptions, space: Space, costs: Costs) -> _Outcome:
         accuracy=_source(accuracy),
         promised=prepared.front("top1").best(options.budget_ms),
         effects=tuple(EffectPart(**vars(each)) for each in explain(prepared, best.subnet)),
-        notes=(*caveats, *_about_front(front, options.budget_ms)),
+        notes=(
+            *caveats,
+            *_about_front(front, options.budget_ms),
+            *_about_widths(space, prepared.costs),
+        ),
     )
 
 
@@ -232,6 +236,13 @@ def _point(candidate: Candidate) -> PointPart:
 def _about_front(front: SpaceFront, budget_ms: float) -> Iterator[str]:
     if front.latency_ms[-1] <= budget_ms:
         yield "nothing in the space is better, whatever the budget: a larger space might be"
+
+
+def _about_widths(space: Space, searched: Costs) -> Iterator[str]:
+    known = {setting.width for setting in searched.settings}
+    left_out = [f"{width:g}" for width in space.widths if width not in known]
+    if left_out:
+        yield f"no network of width {', '.join(left_out)} was measured: it was left out"
 
 
 def _about_latency(prediction: PredictionPart, best: Candidate, budget_ms: float) -> Iterator[str]:

@@ -13,9 +13,12 @@ from fpc.driver.compile import IR_FILE, MODEL_FILE, REPORT_FILE, compile_model
 from fpc.driver.options import CompileOptions, Precision
 from fpc.driver.search import Found
 from fpc.report.search_schema import PointPart, SearchReport
+from fpc.search.ofa_config import net_config, run_config
 
 ONNX_FILE = "network.onnx"
 FRONT_FILE = "front.csv"
+CONFIG_FILE, RUN_FILE = "network.net.config", "network.run.config"
+"""What once-for-all calls them."""
 _RECIPE = "min-max"
 """Weights that were only drawn deserve no better."""
 _UNTRAINED = (
@@ -34,8 +37,8 @@ def write_search(
 ) -> SearchReport:
     """Put the network, the front and the report at `directory`, whole or not at all.
 
-    With `compiled` the network is also compiled to int8 for the target. Weights are drawn from
-    `seed`, and the report says so.
+    Networks of once-for-all's spaces come with their `net.config`. With `compiled` the network is
+    also compiled to int8 for the target. Weights are drawn from `seed`, and the report says so.
     """
     network = found.network(seed)
     notes = (*found.report.notes, _UNTRAINED)
@@ -44,6 +47,10 @@ def write_search(
         ONNX_FILE: emit_bytes(network),
         FRONT_FILE: front_csv(report.front).encode(),
     }
+    subnet = found.candidate.subnet
+    config = net_config(found.space, subnet)
+    if config is not None:
+        files |= {CONFIG_FILE: config.encode(), RUN_FILE: run_config(subnet).encode()}
     if compiled:
         options = CompileOptions(
             target=report.target,

@@ -289,3 +289,32 @@ def test_dead_evaluator(golden, tmp_path, monkeypatch):
     (tmp_path / "small.toml").write_text(SMALL)
     words = ("search", "--budget", "94ms", "--space", "small.toml", "--accuracy", "false")
     assert refuse(1, "search.evaluator", *words) == golden
+
+
+def test_artifact_of_a_once_for_all_space(tmp_path):
+    """Its `net.config` is one that `fpc zoo build` takes: the same network."""
+    table = tmp_path / "top1.csv"
+    rows = [f"{text},{70 + 5 * place / 20}" for place, text in enumerate(ofa_subnets(20))]
+    table.write_text("\n".join(["subnet,top1_percent", *rows]) + "\n")
+    directory = tmp_path / "best"
+    words = ("search", "--budget", "60ms", "--space", "ofa-mbv3", "--accuracy", table)
+    found = succeed(*words, "-o", directory, "--no-compile", "--json").document
+    config = directory / "network.net.config"
+    built = succeed("zoo", "build", config, "-o", tmp_path / "net.onnx", "--json").document
+    assert built["resolution"] == found["subnet"]["resolution"]
+    assert built["multiply_adds"] == found["multiply_adds"]
+    assert found["subnet"]["width"] == 1.0
+    assert "no network of width 1.2 was measured: it was left out" in found["notes"]
+
+
+def ofa_subnets(count: int) -> list[str]:
+    """Subnets of ever larger blocks at 160 and 224 px."""
+    stages = ("24-e{}k{}-e{}k{}", "40-e{}k{}s-e{}k{}s", "80-e{}k{}-e{}k{}")
+    deep = ("112-e{}k{}s-e{}k{}s", "160-e{}k{}s-e{}k{}s")
+    found = []
+    for number in range(count):
+        block = (3, 4, 6)[number % 3], (3, 5, 7)[number // 3 % 3]
+        resolution = (160, 224)[number % 2]
+        parts = [stage.format(*block, *block) for stage in (*stages, *deep)]
+        found.append("/".join([f"{resolution}px", *parts]))
+    return found

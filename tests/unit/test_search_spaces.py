@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -12,9 +14,10 @@ from fpc.search import catalog
 from fpc.search.choices import StageChoices, choices_of, subnets
 from fpc.search.encoding import decode, encode
 from fpc.search.network import block_piece, build, head_piece, stem_piece
+from fpc.search.ofa_config import net_config, run_config
 from fpc.search.space import Space, StageChoice, Subnet, scaled
 from fpc.search.tables import cost_tables
-from fpc.zoo import fasternet, mnasnet
+from fpc.zoo import fasternet, mnasnet, ofa_config
 from fpc.zoo.builder import Nonlinearity
 from fpc.zoo.foxpandanet import fox_nas
 from fpc.zoo.ofa import ofa_mobilenet_v3, ofa_proxyless
@@ -95,6 +98,38 @@ def test_pieces_make_the_network(name):
         graph = build(space, subnet)
         assert [*found, *head.works] == works(graph)
         assert parameters + head.parameters == sum(c.type.size for c in graph.constants)
+
+
+@pytest.mark.parametrize("name", ["ofa-mbv3", "ofa-proxyless"])
+def test_configurations_are_built_by_the_zoo(name, tmp_path):
+    space = catalog.load(name)
+    for subnet, _ in drawn(space):
+        (tmp_path / "a.net.config").write_text(net_config(space, subnet) or "")
+        (tmp_path / "a.run.config").write_text(run_config(subnet))
+        assert works(ofa_config.load(tmp_path / "a.net.config")) == works(build(space, subnet))
+
+
+def test_configuration_has_the_fields_of_published_ones(shared_data):
+    folder = shared_data / "data" / "latency" / "ofa" / "specialized"
+    published = json.loads((folder / "LG-G8_lat-16ms_top1-74.7_finetune-25.net.config").read_text())
+    space = catalog.load("ofa-mbv3")
+    written = json.loads(net_config(space, drawn(space, 1)[0][0]) or "")
+    assert written.keys() == published.keys()
+    for part in ("first_conv", "final_expand_layer", "feature_mix_layer", "classifier"):
+        assert written[part].keys() == published[part].keys()
+    for one, other in zip(written["blocks"][:3], published["blocks"][:3], strict=True):
+        assert one.keys() == other.keys()
+        assert one["mobile_inverted_conv"].keys() == other["mobile_inverted_conv"].keys()
+        assert (one["shortcut"] or {}).keys() == (other["shortcut"] or {}).keys()
+    fixed = ("first_conv", "final_expand_layer", "feature_mix_layer")
+    assert [written[part] for part in fixed] == [published[part] for part in fixed]
+    assert written["blocks"][0] == published["blocks"][0]
+
+
+@pytest.mark.parametrize("name", ["fox-nas", "mnasnet", "fasternet"])
+def test_other_spaces_have_no_configuration(name):
+    space = catalog.load(name)
+    assert net_config(space, drawn(space, 1)[0][0]) is None
 
 
 @pytest.mark.parametrize("name", catalog.names())
