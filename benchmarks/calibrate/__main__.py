@@ -4,9 +4,8 @@ Calibrates a target for this machine as `fpc calibrate-target` does, then measur
 zoo that took no part in it, in turn, several times over, and compares. Samples stay in FOLDER: run
 again, the benchmark calibrates no second time. Keep the machine quiet meanwhile.
 
-A neighbour slows a network down and never speeds it up. The model is fitted to the fastest of each
-drawn network's rounds, so predictions are compared with the fastest of the others' rounds too, and
-with their median, which holds what the neighbours did.
+A network's latency is the median over rounds here and in the fit, so that what neighbours do to a
+machine most of the time is in both.
 """
 
 from __future__ import annotations
@@ -14,17 +13,14 @@ from __future__ import annotations
 import statistics
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 
-from fpc.costmodel.features import Matrix
 from fpc.costmodel.kernels import kernels_of
 from fpc.costmodel.metrics import goodness
-from fpc.costmodel.model import CostModel, Prediction, read_model
+from fpc.costmodel.model import CostModel, read_model
 from fpc.driver.calibrate import CalibrateOptions, calibrate, calibration_config
 from fpc.driver.measure import MeasureOptions, measure_models, prepare_request
 from fpc.measure.litert_runner import LiteRtRunner
@@ -51,18 +47,6 @@ NETWORKS = (
     "fpnet_fpga",
 )
 _ROUNDS = 5
-
-
-def _medians(rounds: Sequence[Sample]) -> list[float]:
-    return [sample.timing.median for sample in rounds]
-
-
-STATISTICS: Mapping[str, Callable[[Sequence[Sample]], float]] = MappingProxyType(
-    {
-        "fastest round": lambda rounds: min(_medians(rounds)),
-        "median round": lambda rounds: statistics.median(_medians(rounds)),
-    }
-)
 
 
 def main() -> None:
@@ -106,35 +90,30 @@ def measured(config: MeasureConfig, database: SampleDatabase) -> dict[str, list[
 
 def show(model: CostModel, samples: dict[str, list[Sample]]) -> None:
     """The table, and what it comes to."""
-    print(f"{'':34s} {'predicted':>9s} {'90 % interval':>15s} {'fastest round':>22s} "
-          f"{'median round':>22s}")  # fmt: skip
-    predictions: list[Prediction] = []
-    for name, rounds in samples.items():
-        found = model.predict(kernels_of(rounds[0].rebuilt_graph()))
-        predictions.append(found)
-        low, high = found.interval_ms
-        errors = " ".join(error(statistic(rounds), found) for statistic in STATISTICS.values())
-        print(f"{name:34s} {found.latency_ms:9.3f} {low:7.3f}-{high:7.3f} {errors}")
-    print(
-        f"\n{sum(found.extrapolates for found in predictions)} of {len(predictions)} extrapolated"
+    print(f"{'':34s} {'predicted':>9s} {'90 % interval':>15s} {'median round':>12s} {'error':>9s}")
+    latency_ms = np.array(
+        [
+            statistics.median(sample.timing.median for sample in rounds)
+            for rounds in samples.values()
+        ]
     )
-    for name, statistic in STATISTICS.items():
-        total(name, np.array([statistic(rounds) for rounds in samples.values()]), predictions)
-
-
-def error(latency_ms: float, found: Prediction) -> str:
-    """A measured latency with the prediction's error; a star outside the interval."""
-    low, high = found.interval_ms
-    percent = 100.0 * (found.latency_ms / latency_ms - 1.0)
-    return f"{latency_ms:11.3f} {percent:+7.1f} %{' ' if low <= latency_ms <= high else '*'}"
-
-
-def total(name: str, latency_ms: Matrix, predictions: Sequence[Prediction]) -> None:
-    """One line: how good the predictions are of latencies taken in one way."""
+    predictions = [
+        model.predict(kernels_of(rounds[0].rebuilt_graph())) for rounds in samples.values()
+    ]
+    inside = [
+        found.interval_ms[0] <= measured_ms <= found.interval_ms[1]
+        for found, measured_ms in zip(predictions, latency_ms, strict=True)
+    ]
+    for name, found, measured_ms, is_inside in zip(
+        samples, predictions, latency_ms, inside, strict=True
+    ):
+        low, high = found.interval_ms
+        percent = 100.0 * (found.latency_ms / measured_ms - 1.0)
+        print(f"{name:34s} {found.latency_ms:9.3f} {low:7.3f}-{high:7.3f} {measured_ms:12.3f} "
+              f"{percent:+7.1f} %{' ' if is_inside else '*'}")  # fmt: skip
     found = goodness(np.array([one.latency_ms for one in predictions]), latency_ms)
-    bounds = np.array([one.interval_ms for one in predictions]).T
-    covered = 100.0 * ((bounds[0] <= latency_ms) & (latency_ms <= bounds[1])).mean()
-    print(f"{name}: MAPE {found.mape_percent:.1f} %, {covered:.0f} % covered by the 90 % "
+    print(f"\n{sum(one.extrapolates for one in predictions)} of {len(predictions)} extrapolated; "
+          f"MAPE {found.mape_percent:.1f} %, {100.0 * np.mean(inside):.0f} % covered by the 90 % "
           f"interval, rank correlation {found.spearman:.3f}")  # fmt: skip
 
 

@@ -146,8 +146,6 @@ def fit_drawn(
         features,
         wanted,
         "networks drawn by fpc",
-        # Whatever else a machine does slows a network down, and never speeds it up.
-        latency_of=min,
         corrects=False,
     )
 

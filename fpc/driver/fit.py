@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
@@ -54,12 +54,11 @@ def fit_samples(
     wanted: Wanted,
     networks: str,
     *,
-    latency_of: Callable[[Sequence[float]], float] = statistics.median,
     corrects: bool = True,
 ) -> Fitted:
     """A cost model of `target` fitted to those of `samples` that were taken as `wanted`.
 
-    A network measured several times counts once, by `latency_of` its medians. With the features
+    A network measured several times counts once, by the median of its medians. With the features
     `auto` it is the family for CPUs that predicts best out of fold. `networks` says what was
     measured, `database` where the samples are; `corrects` as in `CostModel.fitted`.
     `CostModelError` when no sample or samples of several conditions are wanted, or too few
@@ -72,7 +71,7 @@ def fit_samples(
     rows = Networks.of(
         (
             [kernel.work for kernel in kernels_of(repeated[0].rebuilt_graph())],
-            latency_of([sample.timing.median for sample in repeated]),
+            statistics.median(sample.timing.median for sample in repeated),
         )
         for repeated in by_network.values()
     )

@@ -17,6 +17,7 @@ from fpc.measure.device import device_name
 from fpc.report.schema import KernelPart, PlacementPart, PredictionPart
 from fpc.targets.description import Target
 
+_NO_PREDICTION = ("cost.no-model", "cost.unknown-kernel", "cost.nothing-to-predict")
 _THIS_MACHINE = "host"
 """The target that is another device wherever fpc runs."""
 
@@ -83,12 +84,12 @@ def cost_model_for(
 def predict_compiled(
     graph: Graph, target: Target, precision: str, placement: PlacementPart
 ) -> PredictionPart | None:
-    """What a report says of the latency; None where fpc has no cost model to say it with."""
+    """What a report says of the latency; None where fpc has nothing to say it with, or of."""
     try:
         cost_model = cost_model_for(target, precision=precision)
         return predict_graph(graph, cost_model, placement)
     except CostModelError as error:
-        if error.code in ("cost.no-model", "cost.unknown-kernel"):
+        if error.code in _NO_PREDICTION:
             return None
         raise
 

@@ -37,10 +37,12 @@ def layer_errors(
 
     The float graph is the one that was quantised: values are paired by name. plan: tells where
     saturation clips earlier than the float graph does. `own` also measures what each layer adds by
-    itself, which takes a runner a layer.
+    itself, which takes a runner a layer. Where values are only moved there are no layers.
     """
     limits: Mapping[Value, Bounds] = {} if plan is None else plan.limits
     pairs = tuple(_paired_values(graph, integer))
+    if not pairs:
+        return ()
     observing = _observing(integer, [pair.value for pair in pairs])
     run_integer = runners.integer(observing)
     run_float = runners.floating(_observing(graph, [pair.real for pair in pairs]))

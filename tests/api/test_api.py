@@ -11,6 +11,8 @@ import onnx.numpy_helper
 import pytest
 
 import fpc
+from fpc.ir import ops
+from fpc.ir.types import f32
 from fpc.ir.verifier import verify
 from tests.cli.digits import (
     CALIBRATION,
@@ -264,3 +266,15 @@ def test_types_tell_what_comes_back(tmp_path):
     lines = TYPED.splitlines()
     wrong = {number for number, line in enumerate(lines) if line.endswith("# wrong")}
     assert {error["range"]["start"]["line"] for error in errors} == wrong, errors
+
+
+@pytest.mark.parametrize("target", ["host", "rpi4-arm", "fpga"])
+def test_a_network_that_computes_nothing_compiles(target):
+    graph = fpc.Graph("joined")
+    parts = [graph.add_input(name, f32(1, 4, 8, 8)) for name in ("a", "b")]
+    graph.set_outputs([graph.add(ops.Concat(1), *parts).output])
+    random = np.random.default_rng(0)
+    pairs = [[random.normal(size=(1, 4, 8, 8)).astype(np.float32)] * 2 for _ in range(20)]
+    compiled = fpc.compile(graph, target=target, precision="int8", calibration=pairs)
+    assert compiled.report.quantisation.quality.verdict == "excellent"
+    assert compiled.report.quantisation.layers == ()
