@@ -21,6 +21,7 @@ from fpc.costmodel.regression import fit, leverage
 from fpc.costmodel.response import Response, paced
 from fpc.costmodel.response_fit import fit_response
 from fpc.diagnostics.errors import CostModelError
+from fpc.diagnostics.validation import problems
 
 Evidence: TypeAlias = Literal["measured", "replayed", "simulated", "predicted"]
 
@@ -299,10 +300,7 @@ def read_model(path: Path) -> CostModel:
         raise CostModelError(
             "malformed",
             f"{path} is not a cost model",
-            notes=[
-                f"{'.'.join(map(str, problem['loc'])) or 'file'}: {problem['msg']}"
-                for problem in error.errors()[:5]
-            ],
+            notes=problems(error)[:5],
             help="`fpc fit` writes one",
         ) from None
 

@@ -12,6 +12,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fpc.diagnostics.errors import ParseError, UsageError
+from fpc.diagnostics.validation import problems
 from fpc.golden.noise import noise_inputs
 from fpc.interp.executor import trace
 from fpc.interp.numerics import Numerics
@@ -107,11 +108,10 @@ class GoldenRecord(_Frozen):
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(map(str, first["loc"])) or "the file"
+            first, *_ = problems(error, "the file")
             raise ParseError(
                 "golden",
-                f"{path} is not a golden record: {place}: {first['msg']}",
+                f"{path} is not a golden record: {first}",
                 help="record it again with this version of fpc",
             ) from None
 

@@ -10,6 +10,7 @@ from fpc.interp.runner import RunnerFactory, Samples
 from fpc.interp.two_at_once import two_at_once
 from fpc.ir.constant import Array
 from fpc.ir.graph import Graph, Value
+from fpc.quant.activations import activations
 from fpc.quant.channel_scales import ChannelRange
 from fpc.quant.statistics import observed_values
 
@@ -21,19 +22,13 @@ def channel_ranges(
 
     Channels are along axis 1 of feature maps, along the last axis of anything else.
     """
-    values = observed_values(graph)
-    computed = [value for value in values if value.producer is not None]
-    copy, twins = graph.clone_with_values()
-    copy.set_outputs(twins[value] for value in computed)
-    runner = make_runner(copy)
+    run = activations(graph, observed_values(graph), make_runner)
 
-    def look(sample: tuple[Array, ...]) -> dict[Value, ChannelRange]:
-        arrays = dict(zip(graph.inputs, sample, strict=True))
-        arrays.update(zip(computed, runner(sample), strict=True))
-        return {value: _range(arrays[value]) for value in values}
+    def look(numbered: tuple[int, tuple[Array, ...]]) -> dict[Value, ChannelRange]:
+        return {value: _range(array) for value, array in run(*numbered).items()}
 
     found: dict[Value, ChannelRange] = {}
-    for seen in two_at_once(look, samples):
+    for seen in two_at_once(look, enumerate(samples)):
         for value, channels in seen.items():
             found[value] = found[value].hull(channels) if value in found else channels
     return found

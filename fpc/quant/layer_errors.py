@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ from fpc.ir.dtype import DType
 from fpc.ir.graph import Graph, Node, Value
 from fpc.ir.op import Op, Quantisation
 from fpc.ir.ops import Dequantize, Quantize, Requantize
+from fpc.quant.activations import returning
 from fpc.quant.guard import run_on_reals
 from fpc.quant.plan import QuantPlan
 from fpc.quant.quality import Deviation, LayerQuality
@@ -43,9 +44,9 @@ def layer_errors(
     pairs = tuple(_paired_values(graph, integer))
     if not pairs:
         return ()
-    observing = _observing(integer, [pair.value for pair in pairs])
+    observing = returning(integer, [pair.value for pair in pairs])
     run_integer = runners.integer(observing)
-    run_float = runners.floating(_observing(graph, [pair.real for pair in pairs]))
+    run_float = runners.floating(returning(graph, [pair.real for pair in pairs]))
     totals = {pair.value: Deviation() for pair in pairs}
     owns = {pair.value: Deviation() for pair in pairs}
     for _, sample in zip(range(_MOST_SAMPLES), samples, strict=False):
@@ -96,12 +97,6 @@ def _paired_values(graph: Graph, integer: Graph) -> Iterator[_Pair]:
             real = reals.get(value.name)
             if real is not None and real.type.dtype is DType.F32:
                 yield _Pair(node, value, real)
-
-
-def _observing(graph: Graph, values: Sequence[Value]) -> Graph:
-    copy, twins = graph.clone_with_values()
-    copy.set_outputs(twins[value] for value in values)
-    return copy
 
 
 def _alone(

@@ -12,12 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpc.diagnostics.errors import QuantError
-from fpc.interp.runner import Runner, RunnerFactory, Samples
+from fpc.interp.runner import RunnerFactory, Samples
 from fpc.interp.two_at_once import two_at_once
 from fpc.ir.constant import Array
 from fpc.ir.dtype import DType
 from fpc.ir.graph import Graph, Value
 from fpc.ir.op import Quantisation
+from fpc.quant.activations import activations
 from fpc.quant.distribution import HISTOGRAM_BINS, Distribution, Histogram, count_bins
 from fpc.quant.saturation import clamp_bounds
 
@@ -123,7 +124,7 @@ class _Observation:
         """What a first pass over the samples tells."""
         self._extremes = {value: _Extremes() for value in self._values}
         also = () if listener is None else tuple(listener.values)
-        run = self._runner((*self._values, *also))
+        run = activations(self._graph, (*self._values, *also), self._make_runner)
 
         def look(
             numbered: tuple[int, tuple[Array, ...]],
@@ -163,7 +164,7 @@ class _Observation:
 
     def _count(self) -> dict[Value, Histogram]:
         bounds = {value: (seen.low, seen.high) for value, seen in self._extremes.items()}
-        run = self._runner(self._values)
+        run = activations(self._graph, self._values, self._make_runner)
 
         def count(numbered: tuple[int, tuple[Array, ...]]) -> dict[Value, NDArray[np.float64]]:
             position, sample = numbered
@@ -177,28 +178,6 @@ class _Observation:
             for value in self._values:
                 counts[value] += found[value]
         return {value: Histogram(*bounds[value], counts[value]) for value in self._values}
-
-    def _runner(
-        self, values: Iterable[Value]
-    ) -> Callable[[int, tuple[Array, ...]], dict[Value, Array]]:
-        """What gives `values` for the sample at a position."""
-        inputs = self._graph.inputs
-        wanted = dict.fromkeys(values)
-        given = [value for value in inputs if value in wanted]
-        computed = [value for value in wanted if value.producer is not None]
-        copy, twins = self._graph.clone_with_values()
-        copy.set_outputs(twins[value] for value in computed)
-        runner: Runner | None = self._make_runner(copy) if computed else None
-
-        def run(position: int, sample: tuple[Array, ...]) -> dict[Value, Array]:
-            arrays = dict(zip(inputs, check_sample(inputs, sample, position), strict=True))
-            found = {value: arrays[value] for value in given}
-            if runner is not None:
-                outputs = runner(tuple(arrays.values()))
-                found.update(zip(computed, outputs, strict=True))
-            return found
-
-        return run
 
 
 @dataclass
@@ -221,33 +200,6 @@ def _extremes(array: Array, value: Value) -> tuple[float, float]:
     if not (isfinite(low) and isfinite(high)):
         raise _not_finite(value)
     return low, high
-
-
-def check_sample(inputs: Sequence[Value], sample: Sequence[Array], index: int) -> tuple[Array, ...]:
-    """`sample` as a tuple of arrays; `QuantError` when it does not fit the graph's inputs."""
-    if len(sample) != len(inputs):
-        raise QuantError(
-            "sample-count",
-            f"calibration sample {index} holds {len(sample)} arrays, the model has "
-            f"{len(inputs)} inputs",
-        )
-    arrays = tuple(np.asarray(array) for array in sample)
-    for value, array in zip(inputs, arrays, strict=True):
-        if array.shape != value.type.shape:
-            raise QuantError(
-                "sample-shape",
-                f"calibration sample {index} has shape {list(array.shape)} for input "
-                f"%{value.name}, which takes {list(value.type.shape)}",
-                help="resize or crop the samples, or import the model with another input shape",
-            )
-        if array.dtype != value.type.dtype.numpy:
-            raise QuantError(
-                "sample-type",
-                f"calibration sample {index} has elements of type {array.dtype} for input "
-                f"%{value.name}, which takes {value.type.dtype.value}",
-                help="preprocess the samples as the float model needs them",
-            )
-    return arrays
 
 
 def _thinned(array: Array, round_: int) -> Array:

@@ -24,6 +24,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fpc.diagnostics.errors import SearchError
+from fpc.diagnostics.validation import problems
 from fpc.search.choices import StageChoices
 from fpc.search.design import Part, of_settings
 from fpc.search.features import attributes
@@ -182,9 +183,6 @@ def read_accuracy(path: Path) -> AccuracyModel:
         raise SearchError(
             "malformed-accuracy",
             f"{path} is not an accuracy regression",
-            notes=[
-                f"{'.'.join(map(str, problem['loc'])) or 'file'}: {problem['msg']}"
-                for problem in error.errors()[:5]
-            ],
+            notes=problems(error)[:5],
             help="give a table of subnets and their top-1 (.csv) and fpc fits one",
         ) from None

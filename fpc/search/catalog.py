@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from fpc.diagnostics.errors import SearchError, VerifyError
 from fpc.diagnostics.render import suggest
+from fpc.diagnostics.validation import problems
 from fpc.search.accuracy import AccuracyModel, read_accuracy
 from fpc.search.network import build
 from fpc.search.space import Setting, Space, StageChoice, Subnet
@@ -77,10 +78,7 @@ def _read(path: Path) -> Space:
         raise SearchError(
             "malformed-space",
             f"{path} does not describe a space",
-            notes=[
-                f"{'.'.join(map(str, problem['loc'])) or 'file'}: {problem['msg']}"
-                for problem in error.errors()[:5]
-            ],
+            notes=problems(error)[:5],
             help="compare with a space that comes with fpc: `fpc search --show-space fox-nas`",
         ) from None
     _require_networks(space, path)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from fpc.search.space import (
@@ -18,14 +20,12 @@ from fpc.search.space import (
     scaled,
 )
 from fpc.zoo.builder import Nonlinearity, round_channels
+from fpc.zoo.ofa_config import ACTIVATIONS
 
-_ACTIVATIONS = {
-    Nonlinearity.NONE: None,
-    Nonlinearity.RELU: "relu",
-    Nonlinearity.RELU6: "relu6",
-    Nonlinearity.HARD_SWISH: "h_swish",
-}
-_LAYER = {"dropout_rate": 0, "ops_order": "weight_bn_act"}
+_NAMES: Mapping[Nonlinearity, str | None] = MappingProxyType(
+    {activation: name for name, activation in ACTIVATIONS.items()}
+)
+_LAYER = MappingProxyType({"dropout_rate": 0, "ops_order": "weight_bn_act"})
 
 
 def net_config(space: Space, subnet: Subnet) -> str | None:
@@ -86,7 +86,7 @@ def _is_expressible(space: Space) -> bool:
     layers: tuple[Layer | Stage, ...] = (*space.stem, *space.stages, *space.head)
     activations = {getattr(layer, "activation", None) or space.activation for layer in layers}
     return (
-        activations <= set(_ACTIVATIONS)
+        activations <= set(_NAMES)
         and space.excitation.of == "middle"
         and space.excitation.activation is Nonlinearity.RELU
         and space.excitation.gate is Nonlinearity.HARD_SIGMOID
@@ -106,7 +106,7 @@ def _conv(space: Space, conv: ConvLayer, in_channels: int, setting: Setting) -> 
         "in_channels": in_channels,
         "out_channels": scaled(conv.channels, setting.width, conv.scaling),
         "use_bn": conv.affine.normalises,
-        "act_func": _ACTIVATIONS[conv.activation or space.activation],
+        "act_func": _NAMES[conv.activation or space.activation],
     }
 
 
@@ -164,7 +164,7 @@ def _block(
             "stride": stride,
             "expand_ratio": expansion,
             "mid_channels": None if middle == in_channels else middle,
-            "act_func": _ACTIVATIONS[activation],
+            "act_func": _NAMES[activation],
             "use_se": excites,
         },
         "shortcut": _LAYER

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from fpc.diagnostics.errors import TargetError
 from fpc.diagnostics.render import suggest
+from fpc.diagnostics.validation import problems
 from fpc.targets.description import Target
 
 ENTRY_POINT_GROUP = "fpc.targets"
@@ -70,10 +71,7 @@ def read(path: Path) -> Target:
         raise TargetError(
             "malformed",
             f"{path} does not describe a target",
-            notes=[
-                f"{'.'.join(map(str, problem['loc'])) or 'file'}: {problem['msg']}"
-                for problem in error.errors()
-            ],
+            notes=problems(error),
             help="compare with a shipped target: `fpc targets rpi4-arm --toml`",
         ) from None
     if target.cost_model is None:

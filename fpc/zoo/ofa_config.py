@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError, model_validator
 
 from fpc.diagnostics.errors import ModelError
+from fpc.diagnostics.validation import problems
 from fpc.ir.graph import Graph, Value
 from fpc.zoo.builder import Affine, NetworkBuilder, Nonlinearity, round_channels
 from fpc.zoo.inverted_residual import InvertedResidual
 
 _RESOLUTION = 224
-_ACTIVATIONS = {
-    None: Nonlinearity.NONE,
-    "relu": Nonlinearity.RELU,
-    "relu6": Nonlinearity.RELU6,
-    "h_swish": Nonlinearity.HARD_SWISH,
-}
+ACTIVATIONS: Mapping[str | None, Nonlinearity] = MappingProxyType(
+    {
+        None: Nonlinearity.NONE,
+        "relu": Nonlinearity.RELU,
+        "relu6": Nonlinearity.RELU6,
+        "h_swish": Nonlinearity.HARD_SWISH,
+    }
+)
+"""Activations by the names that the files have for them."""
 
 _Activation = Literal["relu", "relu6", "h_swish"] | None
 
@@ -37,7 +43,7 @@ class _Conv(_Part):
     act_func: _Activation
 
     def apply(self, b: NetworkBuilder, x: Value) -> Value:
-        act = _ACTIVATIONS[self.act_func]
+        act = ACTIVATIONS[self.act_func]
         affine = {
             (False, False): Affine.NONE,
             (False, True): Affine.BATCH_NORM,
@@ -66,7 +72,7 @@ class _Inverted(_Part):
             middle,
             self.kernel_size,
             self.stride,
-            _ACTIVATIONS[self.act_func],
+            ACTIVATIONS[self.act_func],
             squeezed=round_channels(middle // 4) if self.use_se else None,
         )
 
@@ -159,14 +165,10 @@ def _read(path: Path, kind: type[_PartT]) -> _PartT:
             "unreadable", f"cannot read {path}: {error.strerror or error}", model=str(path)
         ) from None
     except ValidationError as error:
-        problems = [
-            f"{'.'.join(map(str, problem['loc'])) or 'the file'}: {problem['msg']}"
-            for problem in error.errors()[:3]
-        ]
         raise ModelError(
             "net-config",
             f"{path} is no configuration of an Once-for-All network",
             model=str(path),
-            notes=problems,
+            notes=problems(error, "the file")[:3],
             help="give a net.config file as the Once-for-All authors publish them",
         ) from None
