@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -75,11 +76,12 @@ class SpaceFront:
 
 def infeasible(budget_ms: float, fastest: Subnet, latency_ms: float) -> InfeasibleError:
     """The error that names the fastest network where even that is too slow."""
+    enough_ms = math.ceil(100.0 * latency_ms) / 100.0
     return InfeasibleError(
         "infeasible",
         f"no network of the space is predicted to run within {budget_ms:g} ms",
         notes=[f"the fastest takes {latency_ms:.2f} ms: {encode(fastest)}"],
-        help=f"raise the budget to {latency_ms:.2f} ms, or search another space",
+        help=f"raise the budget to {enough_ms:.2f} ms, or search another space",
     )
 
 

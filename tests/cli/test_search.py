@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import sys
 
 import onnx
@@ -154,6 +155,14 @@ def test_budget_that_is_no_time(golden, budget):
 
 def test_impossible_budget(golden):
     assert refuse(1, "search.infeasible", "search", "--budget", "4ms") == golden
+
+
+def test_the_budget_that_an_impossible_one_is_told_to_become_is_enough():
+    message = refuse(1, "search.infeasible", "search", "--budget", "4ms")
+    found = re.search(r"raise the budget to (\S+) ms", message)
+    assert found is not None
+    report = succeed("search", "--budget", f"{found[1]}ms", "--json").document
+    assert report["latency_ms"] <= float(found[1])
 
 
 def test_unknown_space(golden):
