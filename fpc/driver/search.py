@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
@@ -14,7 +14,6 @@ from fpc.costmodel.model import CostModel
 from fpc.diagnostics.progress import Progress, silent
 from fpc.driver.predict import cost_model_for, predict_graph
 from fpc.ir.graph import Graph
-from fpc.report.schema import PredictionPart
 from fpc.report.search_schema import (
     AccuracySourcePart,
     EffectPart,
@@ -35,6 +34,7 @@ from fpc.search.network import build
 from fpc.search.resolution import shipped_effect
 from fpc.search.space import Space, Subnet
 from fpc.search.table import accuracy_from_table
+from fpc.search.tables import Pricing
 from fpc.targets import catalog as targets
 from fpc.targets.description import multiply_adds
 
@@ -83,9 +83,49 @@ class Found:
         """The network, with drawn weights where there is a `seed`."""
         return build(self.space, self.candidate.subnet, seed)
 
+    def reported(self, **changes: object) -> Found:
+        """The same with changes to the report."""
+        return replace(self, report=self.report.model_copy(update=changes))
+
 
 @dataclass(frozen=True)
-class _Outcome:
+class Problem:
+    """A search that is asked, with all that it needs; `accuracy` is None for an evaluator."""
+
+    options: SearchOptions
+    space: Space
+    cost_model: CostModel
+    choices: tuple[StageChoices, ...]
+    overhead_ms: float
+    accuracy: AccuracyModel | None
+
+    @classmethod
+    def of(cls, options: SearchOptions) -> Problem:
+        """Errors as those of `search`."""
+        space = catalog.load(options.space)
+        cost_model = cost_model_for(
+            targets.load(options.target),
+            precision="int8",
+            runtime=options.runtime,
+            threads=options.threads,
+            file=options.cost_model,
+        )
+        choices = choices_of(space)
+        accuracy = None if options.has_evaluator else _accuracy(options, space, choices)
+        overhead_ms = _overhead_ms(space, choices, cost_model)
+        return cls(options, space, cost_model, choices, overhead_ms, accuracy)
+
+    def costs(self, pricing: Pricing, overhead_ms: float) -> Costs:
+        """What every network costs by the prices of kernels and what each takes beyond them."""
+        return Costs.of(self.space, self.choices, pricing, overhead_ms)
+
+    def exact(self, costs: Costs, accuracy: AccuracyModel) -> ExactSearch:
+        """The space ready to be searched exactly."""
+        return ExactSearch.of(self.space, costs, accuracy, shipped_effect())
+
+
+@dataclass(frozen=True)
+class Outcome:
     """What one way to search found."""
 
     method: Literal["exact", "evolutionary"]
@@ -105,28 +145,28 @@ def search(options: SearchOptions, progress: Progress = silent) -> Found:
     `CostModelError` for spaces, tables, evaluators and targets that nothing can be said of.
     """
     started = time.perf_counter()
-    space = catalog.load(options.space)
-    cost_model = cost_model_for(
-        targets.load(options.target),
-        precision="int8",
-        runtime=options.runtime,
-        threads=options.threads,
-        file=options.cost_model,
-    )
-    choices = choices_of(space)
-    overhead_ms = _overhead_ms(space, choices, cost_model)
-    costs = Costs.of(space, choices, cost_model.kernel_ms, overhead_ms)
-    if options.has_evaluator:
-        outcome = _evolved(options, space, costs, progress)
+    problem = Problem.of(options)
+    costs = problem.costs(problem.cost_model.kernel_ms, problem.overhead_ms)
+    if problem.accuracy is None:
+        outcome = _evolved(options, problem.space, costs, progress)
     else:
-        outcome = _exact(options, space, costs)
-    best = outcome.best
+        prepared = problem.exact(costs, problem.accuracy)
+        front = prepared.front(options.objective)
+        outcome = exact_outcome(problem, prepared, front, front.best(options.budget_ms))
+    found = found_of(problem, outcome)
+    notes = (*found.report.notes, *_about_latency(found, options.budget_ms))
+    return found.reported(notes=notes, timings_ms=_since(started))
+
+
+def found_of(problem: Problem, outcome: Outcome) -> Found:
+    """What was found, with the report: all of it but what the latency calls for in notes."""
+    options, space, best = problem.options, problem.space, outcome.best
     graph = build(space, best.subnet)
-    prediction = predict_graph(graph, cost_model, None)
+    prediction = predict_graph(graph, problem.cost_model, None)
     report = SearchReport(
         fpc=version("fpc"),
         space=space.name,
-        networks=subnets(choices) * len(space.settings),
+        networks=subnets(problem.choices) * len(space.settings),
         target=options.target,
         budget_ms=options.budget_ms,
         objective=options.objective,
@@ -142,37 +182,35 @@ def search(options: SearchOptions, progress: Progress = silent) -> Found:
         prediction=prediction,
         accuracy=outcome.accuracy,
         promised=None if outcome.promised is None else _point(outcome.promised),
-        notes=(*outcome.notes, *_about_latency(prediction, best, options.budget_ms)),
+        notes=(*outcome.notes, *prediction.notes),
         effects=outcome.effects,
         front=tuple(map(_point, outcome.front)),
-        timings_ms={"search": (time.perf_counter() - started) * 1e3},
     )
     return Found(space, best, report)
 
 
-def _exact(options: SearchOptions, space: Space, costs: Costs) -> _Outcome:
-    accuracy = _accuracy(options, space, costs)
-    effect = shipped_effect()
-    prepared = ExactSearch.of(space, costs, accuracy, effect)
-    front = prepared.front(options.objective)
-    best = front.best(options.budget_ms)
-    caveats = accuracy.caveats(best.top1, best.leverage, best.subnet.setting, effect)
-    return _Outcome(
+def exact_outcome(
+    problem: Problem, prepared: ExactSearch, front: SpaceFront, best: Candidate
+) -> Outcome:
+    """What is told of the `best` network of a `front`."""
+    accuracy, budget_ms = prepared.accuracy, problem.options.budget_ms
+    caveats = accuracy.caveats(best.top1, best.leverage, best.subnet.setting, prepared.effect)
+    return Outcome(
         method="exact",
         best=best,
         front=tuple(front[index] for index in range(len(front))),
         accuracy=_source(accuracy),
-        promised=prepared.front("top1").best(options.budget_ms),
+        promised=prepared.front("top1").best(budget_ms),
         effects=tuple(EffectPart(**vars(each)) for each in explain(prepared, best.subnet)),
         notes=(
             *caveats,
-            *_about_front(front, options.budget_ms),
-            *_about_widths(space, prepared.costs),
+            *_about_front(front, budget_ms),
+            *_about_widths(problem.space, prepared.costs),
         ),
     )
 
 
-def _evolved(options: SearchOptions, space: Space, costs: Costs, progress: Progress) -> _Outcome:
+def _evolved(options: SearchOptions, space: Space, costs: Costs, progress: Progress) -> Outcome:
     evaluator = Evaluator(options.accuracy or "", space.name, options.timeout_s)
     front = evolved_front(
         costs,
@@ -195,13 +233,15 @@ def _evolved(options: SearchOptions, space: Space, costs: Costs, progress: Progr
         f"the best of {len(measured)} networks that were evaluated: an evolution does not prove "
         "that there is none better; with a table of them (--accuracy FILE.csv) the search is exact"
     )
-    return _Outcome("evolutionary", front[-1], front, source, notes=(note,))
+    return Outcome("evolutionary", front[-1], front, source, notes=(note,))
 
 
-def _accuracy(options: SearchOptions, space: Space, costs: Costs) -> AccuracyModel:
+def _accuracy(
+    options: SearchOptions, space: Space, choices: tuple[StageChoices, ...]
+) -> AccuracyModel:
     if options.accuracy is None:
         return catalog.shipped_accuracy(space)
-    return accuracy_from_table(Path(options.accuracy), space, costs.choices)
+    return accuracy_from_table(Path(options.accuracy), space, choices)
 
 
 def _overhead_ms(space: Space, choices: tuple[StageChoices, ...], cost_model: CostModel) -> float:
@@ -245,13 +285,17 @@ def _about_widths(space: Space, searched: Costs) -> Iterator[str]:
         yield f"no network of width {', '.join(left_out)} was measured: it was left out"
 
 
-def _about_latency(prediction: PredictionPart, best: Candidate, budget_ms: float) -> Iterator[str]:
-    yield from prediction.notes
-    if abs(prediction.latency_ms / best.latency_ms - 1.0) > _OFF:
+def _about_latency(found: Found, budget_ms: float) -> Iterator[str]:
+    prediction, searched_ms = found.report.prediction, found.candidate.latency_ms
+    if abs(prediction.latency_ms / searched_ms - 1.0) > _OFF:
         yield (
-            f"the search took {best.latency_ms:.2f} ms for the subnet's latency: that of small "
+            f"the search took {searched_ms:.2f} ms for the subnet's latency: that of small "
             "networks is no sum on this target, and another may be better"
         )
     if prediction.interval_ms is not None and prediction.interval_ms[1] > budget_ms:
         reached = prediction.interval_ms[1]
         yield f"the latency's interval reaches {reached:.1f} ms, beyond the budget"
+
+
+def _since(started: float) -> dict[str, float]:
+    return {"search": (time.perf_counter() - started) * 1e3}
