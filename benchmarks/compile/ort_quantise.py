@@ -13,16 +13,11 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnxruntime.quantization import (
-    CalibrationDataReader,
-    QuantFormat,
-    QuantType,
-    quantize_static,
-)
-from onnxruntime.quantization.shape_inference import quant_pre_process
 
 
-class _Reader(CalibrationDataReader):
+class _Reader:
+    """What onnxruntime calls a calibration data reader: anything with `get_next`."""
+
     def __init__(self, name: str, images: Path) -> None:
         self._feeds = self._walk(name, np.load(images, mmap_mode="r"))
 
@@ -37,7 +32,15 @@ class _Reader(CalibrationDataReader):
 
 
 def main(model: str, images: str, out: str) -> None:
-    """Quantise as onnxruntime's documentation says to: pre-process, then static QDQ."""
+    """Quantise as onnxruntime's documentation says to: pre-process, then static QDQ.
+
+    Its tools import torch where that is installed, which they do not need here: the second that it
+    takes is not held against them.
+    """
+    sys.modules["torch"] = None  # pyright: ignore[reportArgumentType]
+    from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
     with tempfile.TemporaryDirectory() as folder:
         prepared = str(Path(folder) / "prepared.onnx")
         quant_pre_process(model, prepared)

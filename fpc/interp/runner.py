@@ -25,6 +25,10 @@ class Samples(Protocol):
         """How many samples there are."""
         ...
 
+    def __getitem__(self, position: int, /) -> tuple[Array, ...]:
+        """One of them, without making the others; `IndexError` beyond the last."""
+        ...
+
     def __iter__(self) -> Iterator[tuple[Array, ...]]:
         """The samples, always in the same order."""
         ...

@@ -1,4 +1,4 @@
-"""Doing the same to many items, two at a time."""
+"""Doing two things at once: the same to many items, or two different ones."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 ItemT = TypeVar("ItemT")
+OtherT = TypeVar("OtherT")
 ResultT = TypeVar("ResultT")
 
 _AT_ONCE = 2
@@ -28,3 +29,10 @@ def two_at_once(function: Callable[[ItemT], ResultT], items: Iterable[ItemT]) ->
                 yield pending.popleft().result()
         while pending:
             yield pending.popleft().result()
+
+
+def both(first: Callable[[], ResultT], second: Callable[[], OtherT]) -> tuple[ResultT, OtherT]:
+    """What two functions return, called at once; what they raise is raised here."""
+    with ThreadPoolExecutor(1) as pool:
+        other = pool.submit(second)
+        return first(), other.result()

@@ -71,16 +71,20 @@ def _mean_patch(op: Conv2d, image: Array, kernel: tuple[int, ...]) -> Reals:
     return patch
 
 
+def mean_of_integers(layer: Layer, inputs: Array) -> Reals:
+    """The mean, in reals, of the integers that a layer reads: [samples, ...] to [1, ...]."""
+    x = layer.node.input(0).type.quantisation
+    total = inputs.sum(axis=0, keepdims=True, dtype=np.int32)
+    return (total / len(inputs) - x.zero_point) * x.scale
+
+
 def corrected_bias(
-    layer: Layer, reference: Reals, inputs: Array, weights: NDArray[np.int8]
+    layer: Layer, reference: Reals, mean_input: Reals, weights: NDArray[np.int8]
 ) -> Reals:
     """The bias with which the integer layer has the mean response `reference` ([O], reals).
 
-    inputs: the integers the layer reads, [samples, ...]; weights: the integers of its weights.
+    mean_input: the mean of what the integer layer reads; weights: the integers of its weights.
     """
-    x = layer.node.input(0).type.quantisation
-    total = inputs.sum(axis=0, keepdims=True, dtype=np.int32)
-    mean_input = (total / len(inputs) - x.zero_point) * x.scale
     real_weights = weight_reals(weights, layer.node.input(1).type.quantisation)
     return reference - mean_response(layer.float_node, mean_input, real_weights)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from fpc.diagnostics.errors import QuantError
@@ -43,46 +43,46 @@ def split_samples(samples: Samples, holdout: Samples | None, walked: int) -> Spl
             help="give at least one; a hundred typical inputs are a good number",
         )
     if holdout is not None:
-        kept = tuple(sample for _, sample in zip(range(MOST_HOLDOUT), holdout, strict=False))
+        kept = _held(holdout, range(min(MOST_HOLDOUT, len(holdout))))
         chosen = _evenly(range(count), walked)
-        return Split(samples, _take(samples, chosen), frozenset(chosen), kept, _remarks(count))
+        return Split(samples, _held(samples, chosen), frozenset(chosen), kept, _remarks(count))
     if count == 1:
-        only = _take(samples, [0])
+        only = _held(samples, [0])
         return Split(samples, only, frozenset([0]), only, _remarks(count))
     aside = _evenly(range(count), min(MOST_HOLDOUT, max(1, count // HOLDOUT_EVERY)))
     rest = sorted(set(range(count)).difference(aside))
     chosen = _evenly(rest, walked)
-    taken = dict(zip(sorted({*aside, *chosen}), _take(samples, [*aside, *chosen]), strict=True))
     return Split(
-        _Without(samples, frozenset(aside)),
-        tuple(taken[index] for index in chosen),
+        _Chosen(samples, rest),
+        _held(samples, chosen),
         frozenset(rest.index(index) for index in chosen),
-        tuple(taken[index] for index in aside),
+        _held(samples, aside),
         _remarks(count),
     )
 
 
 def affordable(samples: Samples, wanted: int) -> int:
     """How many of `samples` may be held in memory, `wanted` at most."""
-    first = next(iter(samples), ())
+    first = samples[0] if len(samples) else ()
     size = max(1, sum(array.nbytes for array in first))
     return max(1, min(wanted, _KEPT_BYTES // size))
 
 
-class _Without:
-    """Samples without some of them."""
+class _Chosen:
+    """Some of the samples, made when they are asked for."""
 
-    def __init__(self, samples: Samples, dropped: frozenset[int]) -> None:
+    def __init__(self, samples: Samples, positions: Sequence[int]) -> None:
         self._samples = samples
-        self._dropped = dropped
+        self._positions = positions
 
     def __len__(self) -> int:
-        return len(self._samples) - len(self._dropped)
+        return len(self._positions)
+
+    def __getitem__(self, position: int) -> tuple[Array, ...]:
+        return self._samples[self._positions[position]]
 
     def __iter__(self) -> Iterator[tuple[Array, ...]]:
-        for index, sample in enumerate(self._samples):
-            if index not in self._dropped:
-                yield sample
+        return map(self._samples.__getitem__, self._positions)
 
 
 def _evenly(indices: range | list[int], count: int) -> list[int]:
@@ -91,16 +91,8 @@ def _evenly(indices: range | list[int], count: int) -> list[int]:
     return [indices[(2 * i + 1) * len(indices) // (2 * count)] for i in range(count)]
 
 
-def _take(samples: Samples, wanted: list[int]) -> tuple[tuple[Array, ...], ...]:
-    """The samples of some indices, in ascending order."""
-    chosen, last = set(wanted), max(wanted)
-    found: list[tuple[Array, ...]] = []
-    for index, sample in enumerate(samples):
-        if index in chosen:
-            found.append(sample)
-        if index == last:
-            break
-    return tuple(found)
+def _held(samples: Samples, positions: Sequence[int]) -> tuple[tuple[Array, ...], ...]:
+    return tuple(_Chosen(samples, positions))
 
 
 def _remarks(count: int) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 The automatic recipe climbs in this order. Min-max ranges with weights to nearest show what the
 network takes without help. Optimised rounding with bias correction, one walk over the layers, is
-the next rung for every network, because most of them are limited by their weights. Percentile and
+tried on every network at the same time, because most are limited by their weights. Percentile and
 MSE ranges act on activations; they follow only while the result is not good enough, MSE ranges also
 where they cost next to nothing. So does equalisation, and it is tried wherever most layers allow
 it: networks of plain ReLUs gain a few decibels.
@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 
 from fpc.diagnostics.progress import Progress, silent
 from fpc.interp.runner import Samples
+from fpc.interp.two_at_once import two_at_once
 from fpc.ir.graph import Graph, Node, Value
 from fpc.ir.op import Op
 from fpc.quant.distribution import Distribution
@@ -31,7 +32,6 @@ from fpc.quant.scheme import Scheme
 from fpc.quant.workbench import Adjust, Built, Workbench
 from fpc.targets.description import multiply_adds
 
-_NOTHING_TO_GAIN_DB = 40.0
 _SETTLED_DB = 20.0
 _MOST_LAYERS = 0.5
 _CHEAP_PRODUCTS = 10_000_000_000
@@ -137,11 +137,17 @@ class _Ladder:
 
     def attempt(self, recipe: Recipe, note: str) -> Built:
         """Quantise by `recipe` and judge the result."""
+        return self._keep(note, *self._timed(recipe))
+
+    def _timed(self, recipe: Recipe) -> tuple[Built, float]:
+        """What `recipe` makes, and the milliseconds that it takes."""
         started = time.perf_counter()
         built = self._bench.build(recipe)
-        elapsed_ms = (time.perf_counter() - started) * 1e3
+        return built, (time.perf_counter() - started) * 1e3
+
+    def _keep(self, note: str, built: Built, duration_ms: float) -> Built:
         self._tried.append(built)
-        self.rungs.append(Rung(str(recipe), built.quality, note, elapsed_ms))
+        self.rungs.append(Rung(str(built.recipe), built.quality, note, duration_ms))
         return built
 
     def skip(self, recipe: Recipe, note: str) -> None:
@@ -150,12 +156,12 @@ class _Ladder:
 
     def climb(self) -> None:
         """Every rung that can still help."""
-        plain = self.attempt(Recipe(MinMax()), "where the network stands without help")
-        careful = Recipe(MinMax(), refinement=Refinement.ROUNDING)
-        if plain.quality.sqnr_db >= _NOTHING_TO_GAIN_DB:
-            self.skip(careful, f"already above {_NOTHING_TO_GAIN_DB:g} dB")
-            return
-        refined = self.attempt(careful, "corrects biases and rounds for responses, layer by layer")
+        nearest = Recipe(MinMax())
+        careful = replace(nearest, refinement=Refinement.ROUNDING)
+        self._bench.observe()
+        first, second = two_at_once(self._timed, (nearest, careful))
+        plain = self._keep("where the network stands without help", *first)
+        refined = self._keep("corrects biases and rounds for responses, layer by layer", *second)
         if refined.quality.sqnr_db < plain.quality.sqnr_db:
             biases = replace(careful, refinement=Refinement.BIAS)
             self.attempt(biases, "rounding did not help: biases alone")

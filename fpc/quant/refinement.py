@@ -10,11 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpc.interp.runner import RunnerFactory, Samples
+from fpc.interp.two_at_once import both
 from fpc.ir.constant import Array
 from fpc.ir.graph import Graph, Node, Value
 from fpc.ir.op import Op
 from fpc.quant.apply import apply_plan
-from fpc.quant.bias_correction import analytic_bias, corrected_bias, mean_response
+from fpc.quant.bias_correction import (
+    analytic_bias,
+    corrected_bias,
+    mean_of_integers,
+    mean_response,
+)
 from fpc.quant.layerwise import Layer, Revision, paired_layers, walk
 from fpc.quant.plan import QuantPlan
 from fpc.quant.rounding import Rounding, can_round, round_weights
@@ -53,13 +59,16 @@ def refine(
 
     def revise(layer: Layer, inputs: Array) -> Revision:
         nonlocal done
-        weights = _weights(layer, inputs, plan, scheme, rounding)
+        weights, mean_input = both(
+            lambda: _weights(layer, inputs, plan, scheme, rounding),
+            lambda: mean_of_integers(layer, inputs),
+        )
         node, mean = layer.float_node, means[layer.float_node.input(0)]
         wanted = mean_response(node, mean, layer.weight.data) + layer.bias
         done += 1
         if on_layer is not None:
             on_layer(done, len(layers))
-        return Revision(weights, corrected_bias(layer, wanted, inputs, weights))
+        return Revision(weights, corrected_bias(layer, wanted, mean_input, weights))
 
     revisions = walk(integer, layers, samples, make_runner, revise, bias_bits=scheme.bias_bits)
     return Refined(

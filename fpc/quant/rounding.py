@@ -10,7 +10,6 @@ correction takes care of the mean.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,9 +25,10 @@ from fpc.quant.scheme import Scheme
 from fpc.quant.weights import channel_scales
 
 Reals = NDArray[np.float64]
-_Over = Callable[[Callable[[Reals], Reals], Iterable[Reals]], Iterable[Reals]]
+Singles = NDArray[np.float32]
 
 _BLOCK = 64
+_FEW = 8
 _LARGEST_HESSIAN = 2048
 _PATCH_ELEMENTS = 4 << 20
 _PATCHES_ENOUGH = 64
@@ -87,25 +87,31 @@ def round_weights(
     rounded = np.empty(steps.shape, np.int8)
     for start in range(0, features, _LARGEST_HESSIAN):
         part = slice(start, start + _LARGEST_HESSIAN)
-        moments = second_moments(patches[:, :, part])
+        moments = second_moments(patches[:, :, part], zero_point)
         rounded[:, :, part] = round_jointly(
             steps[:, :, part], moments, scheme.weight_limit, settings.damping
         )
     return rounded.reshape(weight.shape)
 
 
-def second_moments(patches: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Covariances of patches [groups, samples, features]: [groups, features, features]."""
-    samples = int(patches.shape[1])
-    mean = patches.mean(axis=1, keepdims=True)
+def second_moments(patches: Array, origin: int = 0) -> NDArray[np.float32]:
+    """Covariances of patches [groups, samples, features]: [groups, features, features].
 
-    def products(part: slice) -> NDArray[np.float32]:
-        centred = patches[:, part] - mean
-        return np.matmul(centred.transpose(0, 2, 1), centred)
+    Sums are formed about `origin`, which matters to their precision alone.
+    """
+    samples = int(patches.shape[1])
+
+    def sums(part: slice) -> tuple[Singles, Singles]:
+        shifted = patches[:, part].astype(np.float32)
+        shifted -= np.float32(origin)
+        ones = np.ones((1, shifted.shape[1]), np.float32)
+        return np.matmul(shifted.transpose(0, 2, 1), shifted), np.matmul(ones, shifted)
 
     halves = slice(samples // 2), slice(samples // 2, samples)
-    first, second = two_at_once(products, halves)
-    return (first + second) / np.float32(samples)
+    (squares, total), (more_squares, more) = two_at_once(sums, halves)
+    count = np.float32(samples)
+    mean = (total + more) / count
+    return (squares + more_squares) / count - np.matmul(mean.transpose(0, 2, 1), mean)
 
 
 def round_jointly(steps: Reals, moments: Array, limit: int, damping: float) -> NDArray[np.int8]:
@@ -115,69 +121,83 @@ def round_jointly(steps: Reals, moments: Array, limit: int, damping: float) -> N
     the inputs, [groups, features, features]. Features of greater moment are rounded first; integers
     stay in [-limit, limit].
     """
-    groups, features = int(steps.shape[0]), int(steps.shape[2])
-    damped = moments.astype(np.float64)
+    features = int(steps.shape[2])
+    damped = moments.astype(np.float32)
     indices = np.arange(features)
     diagonal = damped[:, indices, indices]
-    mean = np.maximum(diagonal.mean(axis=1, keepdims=True), 1e-12)
-    never_seen = diagonal <= 1e-9 * mean
-    diagonal += mean * (damping + never_seen)
+    mean = np.maximum(diagonal.mean(axis=1, keepdims=True), np.float32(1e-12))
+    never_seen = diagonal <= np.float32(1e-9) * mean
+    diagonal += mean * (np.float32(damping) + never_seen)
     damped[:, indices, indices] = diagonal
-    order = np.argsort(-diagonal, axis=1, kind="stable")
-    rows = np.arange(groups)[:, None]
-    damped = damped[rows[:, :, None], order[:, :, None], order[:, None, :]]
-    upper = _inverse_root(damped).astype(np.float32)
+    order = np.argsort(diagonal, axis=1, kind="stable")
+    rows = np.arange(len(order))[:, None]
+    root = _inverse_root(damped[rows[:, :, None], order[:, :, None], order[:, None, :]])
+    root /= root[:, indices, indices, None]
     # Features come first: each step then works on rows that are contiguous in memory.
     remaining = np.ascontiguousarray(steps.swapaxes(1, 2), np.float32)
     remaining = np.take_along_axis(remaining, order[:, :, None], axis=1)
     rounded = np.empty_like(remaining)
-    for start in range(0, features, _BLOCK):
-        stop = min(start + _BLOCK, features)
-        errors = np.empty((groups, stop - start, remaining.shape[2]), np.float32)
-        for j in range(start, stop):
-            wanted = remaining[:, j]
-            chosen = rounded[:, j]
-            np.rint(wanted, out=chosen)
-            np.maximum(chosen, -limit, out=chosen)
-            np.minimum(chosen, limit, out=chosen)
-            error = (wanted - chosen) / upper[:, j, j, None]
-            errors[:, j - start] = error
-            remaining[:, j + 1 : stop] -= upper[:, j, j + 1 : stop, None] * error[:, None, :]
-        remaining[:, stop:] -= np.matmul(upper[:, start:stop, stop:].swapaxes(1, 2), errors)
+    _round_from_last(remaining, rounded, root, np.float32(limit))
     result = np.empty(rounded.shape, np.int8)
     np.put_along_axis(result, order[:, :, None], rounded.astype(np.int8), axis=1)
     return np.ascontiguousarray(result.swapaxes(1, 2))
 
 
-def _inverse_root(matrices: Reals) -> Reals:
-    """Upper triangular U with U^T U = inverse, of symmetric positive definite [groups, n, n]."""
-    lower = np.asarray(np.linalg.cholesky(matrices[:, ::-1, ::-1]), np.float64)
-    return _inverse_of_lower(lower, two_at_once)[:, ::-1, ::-1]
+def _round_from_last(
+    remaining: Singles, rounded: Singles, root: Singles, limit: np.float32
+) -> None:
+    """Round `remaining` into `rounded`, both [groups, features, filters], from the last feature on.
+
+    By halves, so that products of matrices carry most of the errors to the features still to come.
+    In the end `remaining` holds the errors.
+    """
+    features = int(remaining.shape[1])
+    if features > _FEW:
+        half = features // 2
+        _round_from_last(remaining[:, half:], rounded[:, half:], root[:, half:, half:], limit)
+        carried = root[:, half:, :half].swapaxes(1, 2)
+        remaining[:, :half] -= np.matmul(carried, remaining[:, half:])
+        _round_from_last(remaining[:, :half], rounded[:, :half], root[:, :half, :half], limit)
+        return
+    for feature in reversed(range(features)):
+        error, chosen = remaining[:, feature], rounded[:, feature]
+        np.rint(error, out=chosen)
+        np.maximum(chosen, -limit, out=chosen)
+        np.minimum(chosen, limit, out=chosen)
+        error -= chosen
+        remaining[:, :feature] -= root[:, feature, :feature, None] * error[:, None, :]
 
 
-def _inverse_of_lower(matrices: Reals, over: _Over = map) -> Reals:
-    """The inverses of lower triangular [groups, n, n], by halves, so that products do the work."""
+def _inverse_root(matrices: Singles) -> Singles:
+    """Lower triangular R with R^T R = inverse, of symmetric positive definite [groups, n, n].
+
+    R inverts the Cholesky factor; by halves, so that products of matrices do the work.
+    """
     size = int(matrices.shape[1])
     if size <= _BLOCK:
-        return np.tril(np.asarray(np.linalg.inv(matrices), np.float64))
+        return np.tril(np.linalg.inv(np.linalg.cholesky(matrices)))
     half = size // 2
-    inverse = np.zeros_like(matrices)
-    above, below = over(_inverse_of_lower, (matrices[:, :half, :half], matrices[:, half:, half:]))
-    inverse[:, :half, :half] = above
-    inverse[:, half:, half:] = below
-    inverse[:, half:, :half] = -below @ matrices[:, half:, :half] @ above
-    return inverse
+    root = np.zeros_like(matrices)
+    first = root[:, :half, :half] = _inverse_root(matrices[:, :half, :half])
+    below = np.matmul(matrices[:, half:, :half], first.swapaxes(1, 2))
+    schur = matrices[:, half:, half:] - np.matmul(below, below.swapaxes(1, 2))
+    last = root[:, half:, half:] = _inverse_root(schur)
+    root[:, half:, :half] = -np.matmul(last, np.matmul(below, first))
+    return root
 
 
 def _patches(
     node: Node[Op], inputs: Array, zero_point: int, count: int, generator: np.random.Generator
-) -> NDArray[np.float32]:
-    """Random patches that the filters see, zero where padded: [groups, about count, features]."""
+) -> Array:
+    """Random patches that the filters see, `zero_point` where padded: [groups, samples, features].
+
+    About `count` samples, in the integers of `inputs`.
+    """
     if not isinstance(node.op, Conv2d):
         rows = inputs.reshape(-1, inputs.shape[-1])
         if len(rows) > count:
             rows = rows[generator.choice(len(rows), count, replace=False)]
-        return (rows.astype(np.float32) - np.float32(zero_point))[None]
+        return rows[None]
     op = node.op
     _, group_channels, kernel_h, kernel_w = node.input(1).type.shape
     # Channels last: numpy then gathers all channels of a pixel in one go.
@@ -187,12 +207,11 @@ def _patches(
     image = generator.integers(0, images, count)
     y = generator.integers(0, out_h, count) * op.strides[0] - op.pads[0]
     x = generator.integers(0, out_w, count) * op.strides[1] - op.pads[1]
-    patches = np.zeros((count, channels, kernel_h * kernel_w), np.float32)
+    patches = np.full((count, channels, kernel_h * kernel_w), zero_point, inputs.dtype)
     for tap in range(kernel_h * kernel_w):
         i, j = divmod(tap, kernel_w)
         row, column = y + i * op.dilations[0], x + j * op.dilations[1]
         inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
-        seen = pixels[image[inside], row[inside], column[inside]]
-        patches[inside, :, tap] = seen.astype(np.float32) - np.float32(zero_point)
+        patches[inside, :, tap] = pixels[image[inside], row[inside], column[inside]]
     by_group = patches.reshape(count, op.groups, group_channels * kernel_h * kernel_w)
     return np.ascontiguousarray(by_group.transpose(1, 0, 2))

@@ -43,6 +43,9 @@ class SyntheticSamples:
     def __len__(self) -> int:
         return self.count
 
+    def __getitem__(self, position: int) -> tuple[Array, ...]:
+        return self._made[position]
+
     def __iter__(self) -> Iterator[tuple[Array, ...]]:
         return iter(self._made)
 

@@ -80,6 +80,10 @@ class Workbench:
         self._adjust = adjust
         self._progress = progress
 
+    def observe(self) -> None:
+        """Run the float network: after that two threads may build recipes without equalisation."""
+        _ = self._plain, self._guard
+
     def build(self, recipe: Recipe) -> Built:
         """The integer network that `recipe` makes, judged."""
         source = self._equalised if recipe.equalise else self._plain

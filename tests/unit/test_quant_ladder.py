@@ -29,7 +29,6 @@ def climbed(graph, samples=None, **options):
 
 def test_auto_is_never_worse_than_any_rung(monkeypatch):
     monkeypatch.setattr(ladder, "_SETTLED_DB", 100.0)
-    monkeypatch.setattr(ladder, "_NOTHING_TO_GAIN_DB", 100.0)
     graph = leaky_network()
     outcome = climbed(graph)
     verify(outcome.graph)
@@ -58,7 +57,6 @@ def test_what_auto_returns_is_what_it_measured():
 
 
 def test_a_settled_network_is_left_in_peace(monkeypatch):
-    monkeypatch.setattr(ladder, "_NOTHING_TO_GAIN_DB", 100.0)
     monkeypatch.setattr(ladder, "_SETTLED_DB", 1.0)
     monkeypatch.setattr(ladder, "_CHEAP_PRODUCTS", 0)
     bounded = Builder().conv(8, activation=Activation.RELU6).conv(4).done()
@@ -70,23 +68,14 @@ def test_a_settled_network_is_left_in_peace(monkeypatch):
 
 
 def test_mse_ranges_are_tried_where_they_cost_nothing(monkeypatch):
-    monkeypatch.setattr(ladder, "_NOTHING_TO_GAIN_DB", 100.0)
     monkeypatch.setattr(ladder, "_SETTLED_DB", 1.0)
     outcome = climbed(Builder().conv(8, activation=Activation.RELU6).conv(4).done())
     tried = [rung.recipe for rung in outcome.rungs if rung.quality is not None]
     assert tried[-1].startswith("mse")
 
 
-def test_an_almost_exact_network_is_not_refined(monkeypatch):
-    monkeypatch.setattr(ladder, "_NOTHING_TO_GAIN_DB", 1.0)
-    outcome = climbed(leaky_network())
-    assert outcome.recipe == "min-max"
-    assert [rung.quality is None for rung in outcome.rungs] == [False, True]
-
-
 def test_equalisation_that_changes_nothing_is_not_tried(monkeypatch):
     monkeypatch.setattr(ladder, "_SETTLED_DB", 100.0)
-    monkeypatch.setattr(ladder, "_NOTHING_TO_GAIN_DB", 100.0)
     graph = Builder().conv(8, activation=Activation.RELU6).conv(4).done()
     notes = {rung.recipe: rung for rung in climbed(graph).rungs}
     (name,) = [recipe for recipe in notes if "equalise" in recipe]
@@ -146,7 +135,6 @@ def test_equalisation_that_was_asked_for_in_vain_is_told():
 
 
 def test_rounding_that_does_not_help_gives_way_to_biases_alone(monkeypatch):
-    monkeypatch.setattr(ladder, "_NOTHING_TO_GAIN_DB", 100.0)
     build = workbench.Workbench.build
 
     def spoilt(bench, recipe):

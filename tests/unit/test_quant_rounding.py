@@ -74,11 +74,23 @@ def test_inputs_that_never_vary_are_harmless():
 
 
 @pytest.mark.parametrize("size", [1, 63, 64, 65, 200])
-def test_triangular_inverse(size):
+def test_the_root_of_the_inverse(size):
     rng = np.random.default_rng(0)
-    lower = np.tril(rng.normal(size=(2, size, size))) * 0.1 + np.eye(size) * 2
-    inverse = rounding._inverse_of_lower(lower)
-    np.testing.assert_allclose(inverse @ lower, np.stack([np.eye(size)] * 2), atol=1e-9)
+    factors = rng.normal(size=(2, size, 3 * size)).astype(np.float32)
+    matrices = factors @ factors.swapaxes(1, 2) / np.float32(3 * size)
+    root = rounding._inverse_root(matrices)
+    np.testing.assert_array_equal(root, np.tril(root))
+    whole = root.astype(np.float64) @ matrices @ root.astype(np.float64).swapaxes(1, 2)
+    np.testing.assert_allclose(whole, np.stack([np.eye(size)] * 2), atol=2e-5)
+
+
+def test_second_moments_are_covariances_whatever_the_origin():
+    patches = np.random.default_rng(0).integers(-128, 128, (3, 501, 9)).astype(np.int8)
+    for origin in (0, -128, 77):
+        found = second_moments(patches, origin)
+        for group, columns in zip(found, patches, strict=True):
+            wanted = np.cov(columns.astype(np.float64), rowvar=False, bias=True)
+            np.testing.assert_allclose(group, wanted, atol=2e-2)
 
 
 LAYERS = {
@@ -110,7 +122,7 @@ def test_patches_are_what_the_filters_see(case):
     (response,) = run(graph, [inputs.astype(np.float32) + 7])
     groups = node.op.groups
     weight = node.input(1).data.reshape(groups, len(node.input(1).data) // groups, -1)
-    given = np.einsum("gof,gnf->ngo", weight, found).reshape(len(found[0]), -1)
+    given = np.einsum("gof,gnf->ngo", weight, found + 7.0).reshape(len(found[0]), -1)
     pixels = response.transpose(0, 2, 3, 1).reshape(-1, response.shape[1])
     for row in given:
         assert np.abs(pixels - row).max(axis=1).min() < 1e-2

@@ -25,6 +25,9 @@ class LabelledSamples:
     def __len__(self) -> int:
         return len(self.indices)
 
+    def __getitem__(self, position: int) -> tuple[Array, ...]:
+        return self.load(self.indices[position])
+
     def __iter__(self) -> Iterator[tuple[Array, ...]]:
         return map(self.load, self.indices)
 

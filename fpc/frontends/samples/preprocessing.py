@@ -64,7 +64,11 @@ class Preprocessing:
             values = np.flip(values, axis=channel_axis)
         mean = self._by_channel("mean", self.mean, channels)
         std = self._by_channel("std", self.std, channels)
-        return np.ascontiguousarray((values * np.float32(self.scale) - mean) / std)
+        values = np.ascontiguousarray(values)
+        values *= np.float32(self.scale)
+        values -= mean
+        values /= std
+        return values
 
     def _by_channel(self, name: str, values: tuple[float, ...], channels: int) -> Array:
         if len(values) not in (1, channels):
