@@ -21,10 +21,10 @@ BoardPython = Annotated[
 ]
 
 
-def require_runner(on: str, *others: str) -> None:
-    """`UsageError` unless `on` names a clock or one of the `others` that a command takes."""
+def require_runner(on: str, *others: str, option: str = "on") -> None:
+    """`UsageError` unless `on` names a clock or one of the `others` that an option takes."""
     if not on.startswith(_SSH):
-        one_of("on", on, (_HOST, f"{_SSH}HOST", *others))
+        one_of(option, on, (_HOST, f"{_SSH}HOST", *others))
 
 
 def clock(on: str, board_python: str) -> Runner:

@@ -16,6 +16,17 @@ from fpc.cli.console import (
     standard_output,
 )
 from fpc.cli.options import Json, TargetName, one_of
+from fpc.cli.runners import BoardPython
+from fpc.cli.search_feedback import (
+    JobCount,
+    JournalFile,
+    Measure,
+    Resume,
+    Rounds,
+    Samples,
+    feedback_options,
+    print_feedback,
+)
 from fpc.diagnostics.errors import UsageError
 
 if TYPE_CHECKING:
@@ -73,6 +84,13 @@ def run(
     cost_model: Annotated[
         Path | None, typer.Option(help="A cost model file instead of the shipped ones.")
     ] = None,
+    measure: Measure = None,
+    rounds: Rounds = 4,
+    journal: JournalFile = None,
+    resume: Resume = False,
+    jobs: JobCount = "1",
+    database: Samples = None,
+    board_python: BoardPython = "python3",
     plot: Annotated[
         Path | None, typer.Option(help="Draw the front: a .png, .svg or .pdf file.")
     ] = None,
@@ -95,6 +113,7 @@ def run(
     """Find the most accurate network of a space within a latency budget, exactly."""
     from fpc.driver.artifact import check_writable, write_file
     from fpc.driver.search import SearchOptions, search
+    from fpc.driver.search_rounds import search_by_measuring
     from fpc.report.plots import plot_front, require_plots
 
     options = SearchOptions(
@@ -113,8 +132,14 @@ def run(
     if output is not None:
         check_writable(output)
     require_plots(plot)
+    feedback = feedback_options(
+        measure, rounds, journal, jobs, database, board_python, resume=resume, output=output
+    )
     with progress_bars(enabled=not json) as progress:
-        found = search(options, progress)
+        if feedback is None:
+            found = search(options, progress)
+        else:
+            found = search_by_measuring(options, feedback, progress)
         report = found.report
         if output is not None:
             from fpc.driver.search_artifact import write_search
@@ -126,6 +151,8 @@ def run(
         print_json(report.to_json())
     else:
         _print(report, output, explain=explain)
+        if feedback is not None:
+            print_feedback(report, feedback.journal)
 
 
 def parse_budget(text: str) -> float:

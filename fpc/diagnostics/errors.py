@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from fpc.diagnostics.location import UNKNOWN, Location
 
@@ -77,9 +77,19 @@ class FpcError(Exception):
         self.notes = tuple(notes)
         self.help = help
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Errors travel between processes, for which an exception is but its arguments."""
+        return _restored, (type(self), self.__dict__)
+
     def __str__(self) -> str:
         where = f" (at {self.location})" if self.location else ""
         return f"[{self.code}] {self.message}{where}"
+
+
+def _restored(kind: type[FpcError], state: dict[str, Any]) -> FpcError:
+    error = kind.__new__(kind, state["message"])
+    error.__dict__.update(state)
+    return error
 
 
 class UsageError(FpcError):

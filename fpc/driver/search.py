@@ -194,13 +194,14 @@ def exact_outcome(
 ) -> Outcome:
     """What is told of the `best` network of a `front`."""
     accuracy, budget_ms = prepared.accuracy, problem.options.budget_ms
+    bold = prepared.front("top1")
     caveats = accuracy.caveats(best.top1, best.leverage, best.subnet.setting, prepared.effect)
     return Outcome(
         method="exact",
         best=best,
         front=tuple(front[index] for index in range(len(front))),
         accuracy=_source(accuracy),
-        promised=prepared.front("top1").best(budget_ms),
+        promised=bold.best(budget_ms) if bold.latency_ms[0] <= budget_ms else None,
         effects=tuple(EffectPart(**vars(each)) for each in explain(prepared, best.subnet)),
         notes=(
             *caveats,

@@ -56,8 +56,65 @@ class AccuracySourcePart(_Part):
     """The range that was measured: beyond it a prediction extrapolates."""
 
 
+class TrialPart(_Part):
+    """A network of a round, predicted and then measured.
+
+    The prediction, with its 90 % interval, is by the prices as they were corrected before it was
+    measured; the cost model as it was has an interval of its own. The measured latency is the
+    median of `turns`, with its 95 % interval.
+    """
+
+    subnet: str
+    predicted_ms: float
+    predicted_interval_ms: tuple[float, float] | None
+    measured_ms: float | None
+    """None where it could not be measured: `failure` says why."""
+    measured_interval_ms: tuple[float, float] | None
+    turns: int
+    failure: str | None = None
+
+
+class RoundPart(_Part):
+    """One round of measured feedback."""
+
+    number: int
+    trials: tuple[TrialPart, ...]
+    """That which the search would have chosen first."""
+    error_percent: float | None
+    """The median of how far predictions were off; None where nothing new was measured."""
+    best: str | None
+    """The best network measured so far that is within the budget."""
+    missed: tuple[str, ...]
+    """What was not reached yet."""
+
+
+class FeedbackPart(_Part):
+    """How measurements corrected the cost model."""
+
+    evidence: Literal["measured", "replayed"]
+    condition: str
+    runners: tuple[str, ...]
+    is_settled: bool
+    missed: tuple[str, ...]
+    """What was not reached when the rounds ended."""
+    predicted_ms: float
+    """The subnet's latency by the cost model as it was."""
+    corrected_ms: float
+    """The same by the prices as all measurements correct them."""
+    corrected_interval_ms: tuple[float, float]
+    measured_ms: float
+    measured_interval_ms: tuple[float, float]
+    turns: int
+    factors: dict[str, float]
+    """What prices were multiplied by, by the sort of kernel."""
+    rounds: tuple[RoundPart, ...]
+
+
 class SearchReport(_Part):
-    """The whole document. Intervals are of 90 %; what is measured has none."""
+    """The whole document.
+
+    Intervals are of 90 %, those of measured latencies of 95 %; a measured top-1 has none.
+    """
 
     format: int = FORMAT
     fpc: str
@@ -69,8 +126,8 @@ class SearchReport(_Part):
     objective: Literal["lower", "top1"]
     """What was maximised: the lower end of the interval of top-1, or the prediction."""
     method: Literal["exact", "evolutionary"] = "exact"
-    evidence: Literal["predicted"] = "predicted"
-    """Of the latency."""
+    evidence: Literal["predicted", "measured", "replayed"] = "predicted"
+    """Of the subnet's latency; those of the front are predicted."""
     top1_evidence: Literal["predicted", "measured"] = "predicted"
     subnet: SubnetPart
     latency_ms: float
@@ -88,6 +145,8 @@ class SearchReport(_Part):
     notes: tuple[str, ...] = ()
     effects: tuple[EffectPart, ...] = ()
     front: tuple[PointPart, ...]
+    feedback: FeedbackPart | None = None
+    """None where nothing was measured."""
     compilation: Report | None = None
     timings_ms: dict[str, float] = Field(default_factory=dict[str, float])
 

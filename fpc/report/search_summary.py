@@ -24,10 +24,7 @@ def search_lines(report: SearchReport) -> Iterator[str]:
         f"size       {report.multiply_adds / 1e6:.1f} M multiply-adds, "
         f"{report.parameters / 1e6:.2f} M parameters"
     )
-    yield (
-        f"latency    {report.latency_ms:.1f} ms {report.evidence}, "
-        f"{_interval(report.latency_interval_ms, 'ms')} ({report.prediction.condition})"
-    )
+    yield _latency(report)
     interval = ""
     if report.top1_interval_percent is not None:
         interval = f", {_interval(report.top1_interval_percent, '%')}"
@@ -61,6 +58,19 @@ def effect_rows(effects: Sequence[EffectPart]) -> Iterator[tuple[str, ...]]:
             f"{effect.latency_ms:+.2f}",
             f"{effect.points / effect.latency_ms:+.3f}" if is_dear else "",
         )
+
+
+def _latency(report: SearchReport) -> str:
+    feedback = report.feedback
+    if feedback is None:
+        interval = _interval(report.latency_interval_ms, "ms")
+        condition = report.prediction.condition
+        return f"latency    {report.latency_ms:.1f} ms {report.evidence}, {interval} ({condition})"
+    low, high = feedback.measured_interval_ms
+    return (
+        f"latency    {report.latency_ms:.2f} ms {report.evidence}, 95 % interval {low:.2f} to "
+        f"{high:.2f} ms ({feedback.condition})"
+    )
 
 
 def _interval(interval: tuple[float, float] | None, unit: str) -> str:

@@ -1,0 +1,294 @@
+"""`fpc search --measure`: rounds of searching, measuring and correcting the prices of kernels."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+from pydantic import BaseModel
+
+from fpc.costmodel.residual import CorrectedPrices, MeasuredNetwork, Prior
+from fpc.diagnostics.errors import InfeasibleError, SearchError
+from fpc.diagnostics.progress import Progress, silent
+from fpc.driver.artifact import digest
+from fpc.driver.calibrate import calibration_config
+from fpc.driver.search import Found, Problem, SearchOptions, exact_outcome, found_of
+from fpc.driver.search_bench import Bench, Build, Latency, builder
+from fpc.driver.workers import Jobs, require_jobs
+from fpc.measure.protocol import Runner
+from fpc.report.search_schema import FeedbackPart, RoundPart, TrialPart
+from fpc.search.encoding import encode
+from fpc.search.exact import Candidate, ExactSearch, SpaceFront
+from fpc.search.feedback import Kernels, Trial, best_measured, nearest, shortcomings, trials
+from fpc.search.journal import Journal, Question
+from fpc.search.space import Subnet
+from fpc.search.tables import Pricing
+
+_TURNS = 3
+"""How often a network is measured in the round that asks for it."""
+_CONFIRMED = 6
+"""How often the chosen network is: the fewest turns that bound a median with 95 %."""
+_TIMEOUT_S = 120.0
+
+
+@dataclass(frozen=True)
+class FeedbackOptions:
+    """How a search measures.
+
+    `runners` by the names that the journal and the report have for them. A figure that is only
+    looked up is the same every time: `turns` is then 1.
+    """
+
+    runners: Mapping[str, Runner]
+    rounds: int = 4
+    turns: int = _TURNS
+    journal: Path | None = None
+    resume: bool = False
+    jobs: Jobs = 1
+    build: Build | None = None
+    """None: as `builder` does it."""
+
+    @property
+    def repeats(self) -> bool:
+        """Whether measuring again can tell something new."""
+        return self.turns > 1
+
+
+def search_by_measuring(
+    options: SearchOptions, feedback: FeedbackOptions, progress: Progress = silent
+) -> Found:
+    """The best network that was measured within the budget; errors as `search`'s and the journal's.
+
+    `SearchError`: `search.measured-evaluator` where top-1 comes from a command,
+    and `InfeasibleError` where no measured network is fast enough.
+    """
+    started = time.perf_counter()
+    require_jobs(feedback.jobs)
+    problem = Problem.of(options)
+    if problem.accuracy is None:
+        raise _evaluator()
+    config = calibration_config(problem.cost_model.condition.threads or 1, _TIMEOUT_S)
+    build = feedback.build or builder(problem.space, options.target, options.seed, config)
+    question = _question(problem, feedback)
+    with Journal(feedback.journal, question, resume=feedback.resume) as journal:
+        bench = Bench(tuple(feedback.runners.values()), config, build, journal, feedback.jobs)
+        rounds = _Rounds(problem, feedback, bench, journal)
+        for number in range(1, 1 + feedback.rounds):
+            if rounds.settles(number, progress):
+                break
+        found = rounds.found()
+    return found.reported(timings_ms={"search": (time.perf_counter() - started) * 1e3})
+
+
+class _Rounds:
+    """What is known after so many rounds."""
+
+    def __init__(
+        self, problem: Problem, feedback: FeedbackOptions, bench: Bench, journal: Journal
+    ) -> None:
+        self._problem, self._feedback = problem, feedback
+        self._bench, self._journal = bench, journal
+        self._kernels = Kernels(problem.space, {})
+        pricing, overhead_ms = problem.cost_model.kernel_ms, problem.overhead_ms
+        self._prepared, self._front = self._searched(pricing, overhead_ms)
+        works = self._kernels(nearest(self._front, problem.options.budget_ms).subnet)
+        self._prices = CorrectedPrices(Prior.of(pricing, overhead_ms, works))
+        self._best: Candidate | None = None
+        self._rounds: list[RoundPart] = []
+
+    def settles(self, number: int, progress: Progress) -> bool:
+        """Do one round; whether it is the last that is needed, or possible."""
+        budget_ms = self._problem.options.budget_ms
+        tried = trials(self._front, budget_ms, self._prices, self._kernels, self._bench.asked)
+        turns = {trial.subnet: self._feedback.turns for trial in tried}
+        if self._best is not None:
+            # Measured with the others, it shows whether the device still is what it was.
+            turns |= self._more_turns(self._best.subnet)
+        self._bench.measure(turns, progress)
+        self._confirm(progress)
+        self._prepared, self._front = self._searched(
+            self._prices.kernel_ms, self._prices.overhead_ms
+        )
+        latencies = self._bench.latencies
+        errors = [
+            trial.predicted_ms / latencies[trial.subnet].ms - 1.0
+            for trial in tried
+            if trial.subnet in latencies
+        ]
+        missed = tuple(self._shortcomings(latencies, errors))
+        self._record(number, tried, errors, missed)
+        return not missed or not tried
+
+    def found(self) -> Found:
+        """The best measured network, with the report; `InfeasibleError` where none is within."""
+        if self._best is None:
+            raise self._nothing_within()
+        best = self._prepared.candidate(self._best.subnet)
+        latency = self._bench.latencies[best.subnet]
+        found = found_of(
+            self._problem, exact_outcome(self._problem, self._prepared, self._front, best)
+        )
+        part = self._part(best.subnet, latency, found.report.latency_ms)
+        return found.reported(
+            latency_ms=latency.ms,
+            latency_interval_ms=latency.interval_ms,
+            evidence=latency.evidence,
+            feedback=part,
+            notes=(*found.report.notes, *self._notes(part)),
+        )
+
+    def _searched(self, pricing: Pricing, overhead_ms: float) -> tuple[ExactSearch, SpaceFront]:
+        problem = self._problem
+        assert problem.accuracy is not None
+        prepared = problem.exact(problem.costs(pricing, overhead_ms), problem.accuracy)
+        return prepared, prepared.front(problem.options.objective)
+
+    def _more_turns(self, subnet: Subnet) -> dict[Subnet, int]:
+        turns = self._bench.latencies[subnet].turns + self._feedback.turns
+        return {subnet: turns if self._feedback.repeats else self._feedback.turns}
+
+    def _confirm(self, progress: Progress) -> None:
+        """Measure the best network again until it is the best of those measured well.
+
+        Of many networks the best within the budget is one that chance favoured: it must also be
+        fast enough by the prices, in which the measurements of the others have their say.
+        """
+        options = self._problem.options
+        while True:
+            latencies = self._bench.latencies
+            self._correct(latencies)
+            measured = [
+                subnet
+                for subnet, latency in latencies.items()
+                if latency.ms <= options.budget_ms
+            ]
+            agreed = [
+                subnet
+                for subnet in measured
+                if self._prices.latency_ms(self._kernels(subnet)) <= options.budget_ms
+            ]
+            self._best = best_measured(self._prepared, agreed or measured, options.objective)
+            if self._best is None or not self._feedback.repeats:
+                return
+            if latencies[self._best.subnet].turns >= _CONFIRMED:
+                return
+            self._bench.measure({self._best.subnet: _CONFIRMED}, progress)
+
+    def _correct(self, latencies: Mapping[Subnet, Latency]) -> None:
+        networks = (
+            MeasuredNetwork(self._kernels(subnet), latency.ms, latency.noise)
+            for subnet, latency in latencies.items()
+        )
+        self._prices = CorrectedPrices(self._prices.prior, tuple(networks))
+
+    def _shortcomings(
+        self, latencies: Mapping[Subnet, Latency], errors: Sequence[float]
+    ) -> Iterator[str]:
+        options, best = self._problem.options, self._best
+        latency_ms = 0.0 if best is None else latencies[best.subnet].ms
+        return shortcomings(
+            best, latency_ms, errors, self._front, options.budget_ms, options.objective
+        )
+
+    def _record(
+        self, number: int, tried: Sequence[Trial], errors: Sequence[float], missed: tuple[str, ...]
+    ) -> None:
+        part = RoundPart(
+            number=number,
+            trials=tuple(map(self._trial, tried)),
+            error_percent=100.0 * float(np.median(np.abs(errors))) if errors else None,
+            best=None if self._best is None else encode(self._best.subnet),
+            missed=missed,
+        )
+        self._rounds.append(part)
+        self._journal.add_round(number, part.model_dump(mode="json"))
+
+    def _trial(self, trial: Trial) -> TrialPart:
+        latency = self._bench.latencies.get(trial.subnet)
+        return TrialPart(
+            subnet=encode(trial.subnet),
+            predicted_ms=trial.predicted_ms,
+            predicted_interval_ms=trial.interval_ms() if self._rounds else None,
+            measured_ms=None if latency is None else latency.ms,
+            measured_interval_ms=None if latency is None else latency.interval_ms,
+            turns=0 if latency is None else latency.turns,
+            failure=self._bench.failure(trial.subnet),
+        )
+
+    def _part(self, subnet: Subnet, latency: Latency, predicted_ms: float) -> FeedbackPart:
+        works = self._kernels(subnet)
+        corrected = Trial(
+            subnet, self._prices.latency_ms(works), self._prices.relative_error(works)
+        )
+        missed = self._rounds[-1].missed
+        return FeedbackPart(
+            evidence=latency.evidence,
+            condition=str(self._bench.condition),
+            runners=tuple(self._feedback.runners),
+            is_settled=not missed,
+            missed=missed,
+            predicted_ms=predicted_ms,
+            corrected_ms=corrected.predicted_ms,
+            corrected_interval_ms=corrected.interval_ms(),
+            measured_ms=latency.ms,
+            measured_interval_ms=latency.interval_ms,
+            turns=latency.turns,
+            factors=self._prices.factors(),
+            rounds=tuple(self._rounds),
+        )
+
+    def _notes(self, part: FeedbackPart) -> Iterator[str]:
+        rounds = len(self._rounds)
+        for each in part.missed:
+            yield f"not settled after {rounds} round{'s' if rounds > 1 else ''}: {each}"
+        reached = part.measured_interval_ms[1]
+        if reached > self._problem.options.budget_ms:
+            yield f"the measured latency's interval reaches {reached:.2f} ms, beyond the budget"
+
+    def _nothing_within(self) -> InfeasibleError:
+        budget_ms = self._problem.options.budget_ms
+        subnet, latency = min(self._bench.latencies.items(), key=lambda item: item[1].ms)
+        return InfeasibleError(
+            "nothing-within",
+            f"no network that was measured runs within {budget_ms:g} ms",
+            notes=[
+                f"the fastest took {latency.ms:.2f} ms, {latency.evidence}: {encode(subnet)}",
+                *self._rounds[-1].missed,
+            ],
+            help="allow more --rounds, or raise the budget",
+        )
+
+
+def _question(problem: Problem, feedback: FeedbackOptions) -> Question:
+    options = problem.options
+    assert problem.accuracy is not None
+    return {
+        "fpc": version("fpc"),
+        "budget_ms": options.budget_ms,
+        "target": options.target,
+        "space": problem.space.name,
+        "space_sha256": _digest(problem.space),
+        "accuracy_sha256": _digest(problem.accuracy),
+        "objective": options.objective,
+        "condition": str(problem.cost_model.condition),
+        "cost_model_sha256": _digest(problem.cost_model),
+        "seed": options.seed,
+        "runners": ", ".join(feedback.runners),
+        "turns": feedback.turns,
+    }
+
+
+def _digest(document: BaseModel) -> str:
+    return digest(document.model_dump_json().encode())
+
+
+def _evaluator() -> SearchError:
+    return SearchError(
+        "measured-evaluator",
+        "--measure needs a top-1 that is a sum over stages, and an evaluator's is not",
+        help="write the networks that it evaluated to a table and give that: --accuracy FILE.csv",
+    )
