@@ -162,9 +162,7 @@ class _Rounds:
             latencies = self._bench.latencies
             self._correct(latencies)
             measured = [
-                subnet
-                for subnet, latency in latencies.items()
-                if latency.ms <= options.budget_ms
+                subnet for subnet, latency in latencies.items() if latency.ms <= options.budget_ms
             ]
             agreed = [
                 subnet
