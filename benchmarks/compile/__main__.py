@@ -13,6 +13,7 @@ import os
 import statistics
 import sys
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ import fpc
 from benchmarks.accuracy.networks import Network, networks
 from benchmarks.accuracy.peers import edge_quantizer_int8, fixed_batch
 from benchmarks.compile.networks import fasternet_t0, mobilenet_v3_large
-from benchmarks.compile.processes import alternate
+from benchmarks.compile.processes import Pair, alternate
 from fpc.measure.litert import LiteRtModel
 
 
@@ -54,14 +55,21 @@ def compile_time(rounds: int) -> None:
             str(images),
             f"{folder}/ort.onnx",
         ]
-        pair = alternate(ours, theirs, rounds)
-    ours_s = statistics.median(u.seconds for u in pair.first)
-    theirs_s = statistics.median(u.seconds for u in pair.second)
-    ours_mb = statistics.median(u.peak_mb for u in pair.first)
-    theirs_mb = statistics.median(u.peak_mb for u in pair.second)
+        for torch in ("--torch", "--no-torch") if find_spec("torch") else ("--no-torch",):
+            _print_ratios(torch, alternate(ours, [*theirs, torch], rounds))
+
+
+def _print_ratios(torch: str, pair: Pair) -> None:
+    ours_s, theirs_s = (
+        statistics.median(usage.seconds for usage in usages) for usages in (pair.first, pair.second)
+    )
+    ours_mb, theirs_mb = (
+        statistics.median(usage.peak_mb for usage in usages) for usages in (pair.first, pair.second)
+    )
+    installed = "installed" if torch == "--torch" else "hidden or not installed"
     print(
-        f"compile MobileNetV2, 100 images: fpc {ours_s:.1f} s {ours_mb:.0f} MB, "
-        f"onnxruntime {theirs_s:.1f} s {theirs_mb:.0f} MB; "
+        f"compile MobileNetV2, 100 images: fpc {ours_s:.1f} s {ours_mb:.0f} MB, onnxruntime, torch "
+        f"{installed}, {theirs_s:.1f} s {theirs_mb:.0f} MB; "
         f"wall ratio {pair.wall_ratio:.2f}, memory ratio {pair.memory_ratio:.2f}"
     )
 

@@ -1,6 +1,6 @@
 """The peer's whole job as one process: read images, calibrate, `quantize_static`, write.
 
-python -m benchmarks.compile.ort_quantise MODEL IMAGES.npy OUT
+python -m benchmarks.compile.ort_quantise MODEL IMAGES.npy OUT [--torch | --no-torch]
 """
 
 from __future__ import annotations
@@ -31,13 +31,14 @@ class _Reader:
         return next(self._feeds, None)
 
 
-def main(model: str, images: str, out: str) -> None:
+def main(model: str, images: str, out: str, torch: str = "--torch") -> None:
     """Quantise as onnxruntime's documentation says to: pre-process, then static QDQ.
 
-    Its tools import torch where that is installed, which they do not need here: the second that it
-    takes is not held against them.
+    Its tools import torch where that is installed, which takes a second and serves nothing here;
+    `--no-torch` hides it from them.
     """
-    sys.modules["torch"] = None  # pyright: ignore[reportArgumentType]
+    if torch == "--no-torch":
+        sys.modules["torch"] = None  # pyright: ignore[reportArgumentType]
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
