@@ -7,73 +7,55 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from fpc.search.space import (
-    BlockLayer,
-    ConvLayer,
-    DenseLayer,
-    Layer,
-    Setting,
-    Space,
-    Stage,
-    StageChoice,
-    Subnet,
-    scaled,
-)
-from fpc.zoo.builder import Nonlinearity, round_channels
+from fpc.search.layers import BLOCKS, Convolution, Placed, layers_of
+from fpc.search.space import DenseLayer, Layer, Space, Stage, Subnet
+from fpc.zoo.builder import Nonlinearity
+from fpc.zoo.inverted_residual import InvertedResidual
 from fpc.zoo.ofa_config import ACTIVATIONS
 
 _NAMES: Mapping[Nonlinearity, str | None] = MappingProxyType(
     {activation: name for name, activation in ACTIVATIONS.items()}
 )
+_STEM = ["conv", "inverted-residual"]
 _LAYER = MappingProxyType({"dropout_rate": 0, "ops_order": "weight_bn_act"})
 
 
 def net_config(space: Space, subnet: Subnet) -> str | None:
-    """The file's text; None for a space whose networks once-for-all has no class for.
+    """The file's text; None for a space whose networks once-for-all has no class for."""
+    name = network_class(space)
+    if name is None:
+        return None
+    document: dict[str, Any] = {
+        "name": name,
+        "bn": {"momentum": space.batch_norm_momentum, "eps": space.batch_norm_epsilon},
+    }
+    for placed in layers_of(space, subnet):
+        match placed.layer:
+            case Convolution() as conv:
+                document[placed.name] = _conv(conv, placed.in_channels)
+            case InvertedResidual() as block:
+                document.setdefault(BLOCKS, []).append(_block(block, placed.in_channels))
+            case DenseLayer(units=units):
+                document[placed.name] = _classifier(units, placed.in_channels)
+            case _:
+                pass
+    return json.dumps(document, indent=1) + "\n"
+
+
+def network_class(space: Space) -> str | None:
+    """What once-for-all calls networks of the space; None where it has no class for them.
 
     It has MobileNetV3, which pools before its last 1x1, and ProxylessNASNets, which has one 1x1.
     """
-    shape = [layer.layer for layer in space.head]
-    match shape, [layer.layer for layer in space.stem]:
-        case (["conv", "pool", "conv", "flatten", "dense"], ["conv", "inverted-residual"]):
-            name = "MobileNetV3"
-        case (["conv", "pool", "flatten", "dense"], ["conv", "inverted-residual"]):
-            name = "ProxylessNASNets"
+    if not _is_expressible(space) or [layer.layer for layer in space.stem] != _STEM:
+        return None
+    match [layer.layer for layer in space.head]:
+        case ["conv", "pool", "conv", "flatten", "dense"]:
+            return "MobileNetV3"
+        case ["conv", "pool", "flatten", "dense"]:
+            return "ProxylessNASNets"
         case _:
             return None
-    if not _is_expressible(space):
-        return None
-    setting = subnet.setting
-    first, block = space.stem
-    convs = [layer for layer in space.head if isinstance(layer, ConvLayer)]
-    (dense,) = (layer for layer in space.head if isinstance(layer, DenseLayer))
-    assert isinstance(first, ConvLayer)
-    assert isinstance(block, BlockLayer)
-    channels = scaled(first.channels, setting.width, first.scaling)
-    blocks = [_fixed_block(space, block, channels, setting)]
-    channels = scaled(block.channels, setting.width)
-    for stage, choice in zip(space.stages, subnet.stages, strict=True):
-        blocks += _blocks(space, stage, choice, channels, setting)
-        channels = scaled(choice.channels, setting.width)
-    document: dict[str, Any] = {
-        "name": name,
-        "bn": {"momentum": 0.1, "eps": space.batch_norm_epsilon},
-        "first_conv": _conv(space, first, 3, setting),
-        "blocks": blocks,
-    }
-    parts = ("final_expand_layer", "feature_mix_layer")[-len(convs) :]
-    for part, conv in zip(parts, convs, strict=True):
-        document[part] = _conv(space, conv, channels, setting)
-        channels = scaled(conv.channels, setting.width, conv.scaling)
-    document["classifier"] = _LAYER | {
-        "name": "LinearLayer",
-        "in_features": channels,
-        "out_features": dense.units,
-        "bias": True,
-        "use_bn": False,
-        "act_func": None,
-    }
-    return json.dumps(document, indent=1) + "\n"
 
 
 def run_config(subnet: Subnet) -> str:
@@ -94,7 +76,7 @@ def _is_expressible(space: Space) -> bool:
     )
 
 
-def _conv(space: Space, conv: ConvLayer, in_channels: int, setting: Setting) -> dict[str, Any]:
+def _conv(conv: Convolution, in_channels: int) -> dict[str, Any]:
     return _LAYER | {
         "name": "ConvLayer",
         "kernel_size": conv.kernel,
@@ -104,77 +86,45 @@ def _conv(space: Space, conv: ConvLayer, in_channels: int, setting: Setting) -> 
         "bias": conv.affine.has_bias,
         "has_shuffle": False,
         "in_channels": in_channels,
-        "out_channels": scaled(conv.channels, setting.width, conv.scaling),
+        "out_channels": conv.channels,
         "use_bn": conv.affine.normalises,
-        "act_func": _NAMES[conv.activation or space.activation],
+        "act_func": _NAMES[conv.act],
     }
 
 
-def _fixed_block(
-    space: Space, block: BlockLayer, in_channels: int, setting: Setting
-) -> dict[str, Any]:
-    return _block(
-        in_channels,
-        scaled(block.channels, setting.width),
-        block.kernel,
-        block.stride,
-        block.expansion,
-        block.activation or space.activation,
-        excites=False,
-    )
+def _classifier(units: int, in_features: int) -> dict[str, Any]:
+    return _LAYER | {
+        "name": "LinearLayer",
+        "in_features": in_features,
+        "out_features": units,
+        "bias": True,
+        "use_bn": False,
+        "act_func": None,
+    }
 
 
-def _blocks(
-    space: Space, stage: Stage, choice: StageChoice, in_channels: int, setting: Setting
-) -> list[dict[str, Any]]:
-    channels = scaled(choice.channels, setting.width)
-    return [
-        _block(
-            channels if index else in_channels,
-            channels,
-            block.kernel,
-            1 if index else stage.stride,
-            block.expansion,
-            stage.activation or space.activation,
-            excites=block.excites,
-        )
-        for index, block in enumerate(choice.blocks)
-    ]
-
-
-def _block(
-    in_channels: int,
-    channels: int,
-    kernel: int,
-    stride: int,
-    expansion: float,
-    activation: Nonlinearity,
-    *,
-    excites: bool,
-) -> dict[str, Any]:
-    middle = round_channels(in_channels * expansion)
-    has_shortcut = stride == 1 and in_channels == channels
+def _block(block: InvertedResidual, in_channels: int) -> dict[str, Any]:
     return {
         "name": "MobileInvertedResidualBlock",
         "mobile_inverted_conv": {
             "name": "MBInvertedConvLayer",
             "in_channels": in_channels,
-            "out_channels": channels,
-            "kernel_size": kernel,
-            "stride": stride,
-            "expand_ratio": expansion,
-            "mid_channels": None if middle == in_channels else middle,
-            "act_func": _NAMES[activation],
-            "use_se": excites,
+            "out_channels": block.channels,
+            "kernel_size": block.kernel,
+            "stride": block.stride,
+            "expand_ratio": block.middle / in_channels,
+            "mid_channels": None if block.middle == in_channels else block.middle,
+            "act_func": _NAMES[block.act],
+            "use_se": block.squeezed is not None,
         },
         "shortcut": _LAYER
         | {
             "name": "IdentityLayer",
             "in_channels": [in_channels],
-            "out_channels": [channels],
+            "out_channels": [in_channels],
             "use_bn": False,
             "act_func": None,
         }
-        if has_shortcut
+        if block.has_shortcut(in_channels)
         else None,
     }

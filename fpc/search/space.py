@@ -162,6 +162,8 @@ class Space(_Data):
     widths: tuple[PositiveFloat, ...] = Field(default=(1.0,), min_length=1)
     padding: Padding = Padding.SYMMETRIC
     batch_norm_epsilon: PositiveFloat = 1e-5
+    batch_norm_momentum: PositiveFloat = 0.1
+    """The weight of a batch in the running statistics, as PyTorch counts it."""
     activation: Nonlinearity = Nonlinearity.RELU6
     excitation: Excitation = Excitation()
     stem: tuple[MapLayer, ...]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import enum
 import math
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -78,14 +80,22 @@ class Affine(enum.Enum):
         return self in (Affine.BIAS, Affine.BIAS_AND_BATCH_NORM)
 
 
+Weights: TypeAlias = Callable[[str, tuple[int, ...]], Array]
+"""The array that the parameter of a name has, which must be of the shape."""
+
+
 class NetworkBuilder:
     """A graph under construction: NCHW, batch 1, float32.
 
-    Without a `seed` weights have shapes only and the graph is as deployed: batch norms folded into
-    biases, clamps fused, which is what cost estimation and search need. With one, weights are
-    drawn (variance 1 / fan-in), batch norms stand with drawn statistics, and activations are
-    operators of their own, as in a file exported after training. The passes of `optimise` turn the
-    second form into the first.
+    Without `seed` and `weights` constants have shapes only and the graph is as deployed: batch
+    norms folded into biases, clamps fused, which is what cost estimation and search need. With a
+    `seed`, weights are drawn (variance 1 / fan-in), batch norms stand with drawn statistics, and
+    activations are operators of their own, as in a file exported after training. The passes of
+    `optimise` turn the second form into the first. `weights` fills the same form with arrays that
+    are asked for by name, and every layer must then have one.
+
+    Where layers have names, constants are called as in the state of a PyTorch module: those of the
+    convolution `a.conv` are `a.conv.weight` and `a.conv.bias`, its batch norm is `a.bn`.
     """
 
     def __init__(
@@ -93,11 +103,14 @@ class NetworkBuilder:
         name: str,
         *,
         seed: int | None = None,
+        weights: Weights | None = None,
         padding: Padding = Padding.SYMMETRIC,
         epsilon: float = 1e-5,
     ) -> None:
         self._graph = Graph(name)
         self._random = None if seed is None else np.random.default_rng(seed)
+        self._weights = weights
+        self._is_deployed = seed is None and weights is None
         self._abstract = Constant.abstract()
         self._padding = padding
         self._epsilon = epsilon
@@ -130,7 +143,7 @@ class NetworkBuilder:
         """The one result of `op` applied to `operands`."""
         return self._graph.add(op, *operands).output
 
-    def conv(
+    def conv(  # noqa: PLR0913 - no fewer make a convolution
         self,
         x: Value,
         channels: int,
@@ -141,12 +154,13 @@ class NetworkBuilder:
         act: Nonlinearity = Nonlinearity.NONE,
         affine: Affine = Affine.BATCH_NORM,
         padding: Padding | None = None,
+        name: str = "",
     ) -> Value:
         """A convolution, its bias or batch norm, and its nonlinearity."""
         _, in_channels, height, width = x.type.shape
         pads = _pads(padding or self._padding, (height, width), kernel, stride)
-        weight = self._weight(channels, in_channels // groups, kernel, kernel)
-        deployed = self._random is None
+        weight = self._weight(name, channels, in_channels // groups, kernel, kernel)
+        deployed = self._is_deployed
         has_bias = affine.has_bias or (deployed and affine.normalises)
         op = Conv2d(
             (stride, stride),
@@ -154,9 +168,9 @@ class NetworkBuilder:
             groups=groups,
             activation=_fused(act) if deployed else Activation.NONE,
         )
-        y = self.apply(op, x, weight, self._bias(channels) if has_bias else None)
+        y = self.apply(op, x, weight, self._bias(name, channels) if has_bias else None)
         if affine.normalises and not deployed:
-            y = self._batch_norm(y)
+            y = self._batch_norm(y, under(name.rpartition(".")[0], "bn"))
         return self._after(y, act)
 
     def depthwise(
@@ -167,25 +181,32 @@ class NetworkBuilder:
         stride: int = 1,
         act: Nonlinearity = Nonlinearity.NONE,
         affine: Affine = Affine.BATCH_NORM,
+        name: str = "",
     ) -> Value:
         """A depthwise convolution, its batch norm and its nonlinearity."""
         channels = x.type.shape[1]
         return self.conv(
-            x, channels, kernel, stride=stride, groups=channels, act=act, affine=affine
+            x, channels, kernel, stride=stride, groups=channels, act=act, affine=affine, name=name
         )
 
     def dense(
-        self, x: Value, units: int, act: Nonlinearity = Nonlinearity.NONE, *, bias: bool = True
+        self,
+        x: Value,
+        units: int,
+        act: Nonlinearity = Nonlinearity.NONE,
+        *,
+        bias: bool = True,
+        name: str = "",
     ) -> Value:
         """A fully connected layer on [1, features]."""
-        weight = self._weight(units, x.type.shape[1])
-        deployed = self._random is None
-        op = Dense(_fused(act) if deployed else Activation.NONE)
-        return self._after(self.apply(op, x, weight, self._bias(units) if bias else None), act)
+        weight = self._weight(name, units, x.type.shape[1])
+        op = Dense(_fused(act) if self._is_deployed else Activation.NONE)
+        y = self.apply(op, x, weight, self._bias(name, units) if bias else None)
+        return self._after(y, act)
 
     def add(self, x: Value, y: Value, act: Nonlinearity = Nonlinearity.NONE) -> Value:
         """A shortcut: x + y and a nonlinearity."""
-        fused = _fused(act) if self._random is None else Activation.NONE
+        fused = _fused(act) if self._is_deployed else Activation.NONE
         return self._after(self.apply(Add(fused), x, y), act)
 
     def squeeze_excite(
@@ -195,11 +216,13 @@ class NetworkBuilder:
         *,
         act: Nonlinearity = Nonlinearity.RELU,
         gate: Nonlinearity = Nonlinearity.HARD_SIGMOID,
+        name: str = "",
     ) -> Value:
         """x times a gate a channel, computed from the channels' means (Hu et al. 2018)."""
         means = self.apply(GlobalAvgPool(), x)
-        inner = self.conv(means, squeezed, act=act, affine=Affine.BIAS)
-        gates = self.conv(inner, x.type.shape[1], act=gate, affine=Affine.BIAS)
+        bias, reduce, expand = Affine.BIAS, under(name, "reduce"), under(name, "expand")
+        inner = self.conv(means, squeezed, act=act, affine=bias, name=reduce)
+        gates = self.conv(inner, x.type.shape[1], act=gate, affine=bias, name=expand)
         return self.apply(Mul(), x, gates)
 
     def global_pool(self, x: Value) -> Value:
@@ -240,7 +263,7 @@ class NetworkBuilder:
 
     def batch_norm(self, x: Value, act: Nonlinearity = Nonlinearity.NONE) -> Value:
         """A batch norm that follows no convolution; as deployed, a 1x1 depthwise one."""
-        if self._random is None:
+        if self._is_deployed:
             return self.depthwise(x, 1, act=act)
         return self._after(self._batch_norm(x), act)
 
@@ -250,33 +273,59 @@ class NetworkBuilder:
         return x if op is None else self.apply(op, x)
 
     def _after(self, y: Value, act: Nonlinearity) -> Value:
-        if self._random is None and _fused(act) is not Activation.NONE:
+        if self._is_deployed and _fused(act) is not Activation.NONE:
             return y
         return self.activation(y, act)
 
-    def _weight(self, *shape: int) -> Value:
-        return self._constant(shape, 0.0, 1.0 / math.sqrt(math.prod(shape[1:])), "weight")
+    def _weight(self, layer: str, *shape: int) -> Value:
+        deviation = 1.0 / math.sqrt(math.prod(shape[1:]))
+        return self._constant(layer, "weight", shape, _Normal(0.0, deviation))
 
-    def _bias(self, channels: int) -> Value:
-        return self._constant((channels,), 0.0, 0.1, "bias")
+    def _bias(self, layer: str, channels: int) -> Value:
+        return self._constant(layer, "bias", (channels,), _Normal(0.0, 0.1))
 
-    def _constant(self, shape: tuple[int, ...], mean: float, deviation: float, name: str) -> Value:
+    def _batch_norm(self, y: Value, layer: str = "") -> Value:
+        names = ("weight", "bias", "running_mean", "running_var")
+        if not layer:
+            names = ("scale", "bias", "mean", "variance")
+        drawn = (_Normal(1.0, 0.1), _Normal(0.0, 0.2), _Normal(0.0, 0.1), _Uniform(0.5, 1.5))
+        parameters = (
+            self._constant(layer, name, y.type.shape[1:2], distribution)
+            for name, distribution in zip(names, drawn, strict=True)
+        )
+        return self.apply(BatchNorm(self._epsilon), y, *parameters)
+
+    def _constant(
+        self, layer: str, part: str, shape: tuple[int, ...], drawn: _Normal | _Uniform
+    ) -> Value:
+        name = under(layer, part) or part
+        if self._weights is not None:
+            return self._graph.constant(self._weights(name, shape), name)
         if self._random is None:
             return self._graph.constant_of(self._abstract, TensorType(DType.F32, shape), name)
-        data: Array = self._random.normal(mean, deviation, shape).astype(np.float32)
-        return self._graph.constant(data, name)
+        data = drawn.draw(self._random, shape)
+        return self._graph.constant(data.astype(np.float32), name)
 
-    def _batch_norm(self, y: Value) -> Value:
-        channels = y.type.shape[1]
-        if self._random is None:
-            raise ValueError("a batch norm of its own needs weights")
-        scale = self._constant((channels,), 1.0, 0.1, "scale")
-        bias = self._constant((channels,), 0.0, 0.2, "bias")
-        mean = self._constant((channels,), 0.0, 0.1, "mean")
-        variance = self._graph.constant(
-            self._random.uniform(0.5, 1.5, channels).astype(np.float32), "variance"
-        )
-        return self.apply(BatchNorm(self._epsilon), y, scale, bias, mean, variance)
+
+class _Normal(NamedTuple):
+    mean: float
+    deviation: float
+
+    def draw(self, random: np.random.Generator, shape: tuple[int, ...]) -> Array:
+        return random.normal(self.mean, self.deviation, shape)
+
+
+class _Uniform(NamedTuple):
+    low: float
+    high: float
+
+    def draw(self, random: np.random.Generator, shape: tuple[int, ...]) -> Array:
+        return random.uniform(self.low, self.high, shape)
+
+
+def under(module: str, part: str) -> str:
+    """The name of a part of `module`; parts of a module without a name have none either."""
+    return f"{module}.{part}" if module else ""
 
 
 def _operator(act: Nonlinearity) -> Op | None:

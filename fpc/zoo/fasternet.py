@@ -9,7 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fpc.ir.graph import Graph, Value
-from fpc.zoo.builder import Affine, NetworkBuilder, Nonlinearity, Padding, round_channels
+from fpc.zoo.builder import (
+    Affine,
+    NetworkBuilder,
+    Nonlinearity,
+    Padding,
+    round_channels,
+    under,
+)
 
 _DEPTHS = (1, 2, 8, 2)
 
@@ -54,11 +61,18 @@ def _network(
 
 
 def partial_convolution_block(
-    b: NetworkBuilder, x: Value, act: Nonlinearity, kernel: int = 3, expansion: float = 2.0
+    b: NetworkBuilder,
+    x: Value,
+    act: Nonlinearity,
+    kernel: int = 3,
+    expansion: float = 2.0,
+    name: str = "",
 ) -> Value:
     """A convolution on a quarter of the channels, 1x1 to `expansion` times as many and back."""
     channels = x.type.shape[1]
-    mixed, untouched = b.split(x, channels // 4, channels - channels // 4)
-    mixed = b.conv(mixed, channels // 4, kernel, affine=Affine.NONE)
-    y = b.conv(b.concat(mixed, untouched), round_channels(expansion * channels), act=act)
-    return b.add(x, b.conv(y, channels, affine=Affine.NONE))
+    quarter, bare = channels // 4, Affine.NONE
+    mixed, untouched = b.split(x, quarter, channels - quarter)
+    mixed = b.conv(mixed, quarter, kernel, affine=bare, name=under(name, "partial_conv"))
+    middle = round_channels(expansion * channels)
+    y = b.conv(b.concat(mixed, untouched), middle, act=act, name=under(name, "expand.conv"))
+    return b.add(x, b.conv(y, channels, affine=bare, name=under(name, "project")))
