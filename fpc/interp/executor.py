@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -20,6 +20,8 @@ from fpc.ir.types import TensorType
 
 Inputs: TypeAlias = Mapping[str, Array] | Sequence[Array]
 """Arrays by the name of the graph's input, or in the order of its inputs."""
+Compute: TypeAlias = Callable[[Node[Op], Sequence[Array | None], Numerics], tuple[Array, ...]]
+"""What computes the results of a node from its operands: `apply`, or something in its place."""
 
 
 def run(
@@ -48,7 +50,11 @@ def run_keeping(
     feeds = _check_inputs(graph, inputs)
     wanted = {*graph.outputs, *keep}
     pieces = [
-        {value: array for value, array in _evaluate(graph, piece, numerics) if value in wanted}
+        {
+            value: array
+            for value, array in _evaluate(graph, piece, numerics, apply)
+            if value in wanted
+        }
         for piece in _batches(graph, feeds)
     ]
     if len(pieces) == 1:
@@ -60,14 +66,15 @@ def trace(
     graph: Graph,
     inputs: Inputs,
     numerics: Numerics = Numerics.TFLITE_REFERENCE,
+    compute: Compute | None = None,
 ) -> Iterator[tuple[Value, Array]]:
     """Every input and computed value with its array, in topological order.
 
     Arrays are freed as soon as possible. Where the graph must be run batch after batch, every value
-    comes once a batch.
+    comes once a batch. `compute` stands in for `apply`.
     """
     for piece in _batches(graph, _check_inputs(graph, inputs)):
-        yield from _evaluate(graph, piece, numerics)
+        yield from _evaluate(graph, piece, numerics, compute or apply)
 
 
 def apply(
@@ -102,7 +109,7 @@ def _rule(node: Node[Op], call: Call[Op]) -> Rule:
 
 
 def _evaluate(
-    graph: Graph, feeds: Mapping[Value, Array], numerics: Numerics
+    graph: Graph, feeds: Mapping[Value, Array], numerics: Numerics, compute: Compute
 ) -> Iterator[tuple[Value, Array]]:
     pending = {value: value.use_count for value in graph.values()}
     live: dict[Value, Array] = {}
@@ -118,7 +125,7 @@ def _evaluate(
             yield value, value.data
     for node in graph:
         operands = [None if value is None else read(value) for value in node.inputs]
-        results = apply(node, operands, numerics)
+        results = compute(node, operands, numerics)
         del operands
         for value in node.operands:
             pending[value] -= 1

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from fpc.search.layers import BLOCKS, Convolution, Placed, layers_of
+from fpc.search.layers import BLOCKS, Convolution, layers_of
 from fpc.search.space import DenseLayer, Layer, Space, Stage, Subnet
 from fpc.zoo.builder import Nonlinearity
 from fpc.zoo.inverted_residual import InvertedResidual
