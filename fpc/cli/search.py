@@ -77,6 +77,9 @@ def run(
     compiled: Annotated[
         bool, typer.Option("--compile/--no-compile", help="Compile the network to int8 with -o.")
     ] = True,
+    swap_activation: Annotated[
+        bool, typer.Option(help="Let network.py have ReLU6 in place of hard-swish and SiLU.")
+    ] = True,
     runtime: Annotated[
         str | None, typer.Option(help="Runtime of the condition, such as `tflite 2.7`.")
     ] = None,
@@ -144,7 +147,14 @@ def run(
         if output is not None:
             from fpc.driver.search_artifact import write_search
 
-            report = write_search(found, output, seed=seed, compiled=compiled, progress=progress)
+            report = write_search(
+                found,
+                output,
+                seed=seed,
+                compiled=compiled,
+                swap_activation=swap_activation,
+                progress=progress,
+            )
     if plot is not None:
         write_file(plot, plot_front(plot, report))
     if json:

@@ -1,9 +1,10 @@
-"""What a search leaves behind: the network as ONNX, compiled, with the report and the front."""
+"""What a search leaves behind: the network as ONNX, as PyTorch, compiled, report and front."""
 
 from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterator
 from pathlib import Path
 
 from fpc.backends.onnx.emit import emit_bytes
@@ -14,16 +15,18 @@ from fpc.driver.options import CompileOptions, Precision
 from fpc.driver.search import Found
 from fpc.report.search_schema import PointPart, SearchReport
 from fpc.search.ofa_config import net_config, run_config
+from fpc.search.torch_module import swapped_activations, torch_module
 
 ONNX_FILE = "network.onnx"
 FRONT_FILE = "front.csv"
 CONFIG_FILE, RUN_FILE = "network.net.config", "network.run.config"
 """What once-for-all calls them."""
+MODULE_FILE = "network.py"
 _RECIPE = "min-max"
 """Weights that were only drawn deserve no better."""
 _UNTRAINED = (
     "the weights are drawn, not trained: the files show latency, size and that the network "
-    "compiles; train it before use"
+    f"compiles; {MODULE_FILE} is a PyTorch module to train before use"
 )
 
 
@@ -33,21 +36,25 @@ def write_search(
     *,
     seed: int = 0,
     compiled: bool = True,
+    swap_activation: bool = True,
     progress: Progress = silent,
 ) -> SearchReport:
     """Put the network, the front and the report at `directory`, whole or not at all.
 
     Networks of once-for-all's spaces come with their `net.config`. With `compiled` the network is
     also compiled to int8 for the target. Weights are drawn from `seed`, and the report says so.
+    With `swap_activation` the module to be trained has ReLU6 for hard-swish and SiLU.
     """
     network = found.network(seed)
-    notes = (*found.report.notes, _UNTRAINED)
+    subnet = found.candidate.subnet
+    swapped = swapped_activations(found.space, subnet) if swap_activation else ()
+    notes = (*found.report.notes, _UNTRAINED, *_about_swap(swapped))
     report = found.report.model_copy(update={"notes": notes})
     files = {
         ONNX_FILE: emit_bytes(network),
         FRONT_FILE: front_csv(report.front).encode(),
+        MODULE_FILE: torch_module(found.space, subnet, swap_activation=swap_activation).encode(),
     }
-    subnet = found.candidate.subnet
     config = net_config(found.space, subnet)
     if config is not None:
         files |= {CONFIG_FILE: config.encode(), RUN_FILE: run_config(subnet).encode()}
@@ -63,6 +70,14 @@ def write_search(
         files |= {MODEL_FILE: result.model, IR_FILE: result.graph.to_text().encode()}
     write_directory(directory, files | {REPORT_FILE: report.to_json().encode()})
     return report
+
+
+def _about_swap(swapped: tuple[str, ...]) -> Iterator[str]:
+    if swapped:
+        yield (
+            f"{MODULE_FILE} has ReLU6 where the network has {' and '.join(swapped)}, which "
+            "runtimes do inside of convolutions; --no-swap-activation keeps what the space has"
+        )
 
 
 def front_csv(front: tuple[PointPart, ...]) -> str:

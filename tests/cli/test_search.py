@@ -101,7 +101,7 @@ def test_artifact_without_compilation(tmp_path):
     words = ("search", "--budget", "94ms", "-o", directory, "--no-compile", "--json")
     document = succeed(*words).document
     names = {path.name for path in directory.iterdir()}
-    assert names == {"network.onnx", "front.csv", "report.json"}
+    assert names == {"network.onnx", "network.py", "front.csv", "report.json"}
     assert json.loads((directory / "report.json").read_text()) == document
     assert any("drawn, not trained" in note for note in document["notes"])
     onnx.checker.check_model(onnx.load(directory / "network.onnx"), full_check=True)
@@ -314,6 +314,11 @@ def test_artifact_of_a_once_for_all_space(tmp_path):
     assert built["multiply_adds"] == found["multiply_adds"]
     assert found["subnet"]["width"] == 1.0
     assert "no network of width 1.2 was measured: it was left out" in found["notes"]
+    assert any("ReLU6 where the network has hard-swish" in note for note in found["notes"])
+    assert "Hardswish" not in (directory / "network.py").read_text()
+    kept = succeed(*words, "-o", directory, "--no-compile", "--no-swap-activation", "--json")
+    assert not any("network.py has" in note for note in kept.document["notes"])
+    assert "Hardswish" in (directory / "network.py").read_text()
 
 
 def ofa_subnets(count: int) -> list[str]:
