@@ -93,8 +93,10 @@ def plot_front(file: Path, report: SearchReport) -> bytes:
     if len(known) == len(ends):
         low, high = zip(*known, strict=True)
         axes.fill_between(latencies, low, high, alpha=0.25, label="90 % interval")
+    measured = "" if report.feedback is None else f", {report.evidence}"
+    chosen = report.subnet.text + measured
     axes.axvline(report.budget_ms, color="0.5", linestyle="--", label="budget")
-    axes.plot([report.latency_ms], [report.top1_percent], "o", label=report.subnet.text)
+    axes.plot([report.latency_ms], [report.top1_percent], "o", label=chosen)
     axes.set(
         title=f"{report.space} on {report.target}",
         xlabel="predicted (ms)",
