@@ -18,7 +18,14 @@ from fpc.diagnostics.progress import Progress, silent
 from fpc.driver.compile import Compiled, compile_model
 from fpc.driver.integer_source import integer_precision
 from fpc.driver.lower import set_io
-from fpc.driver.options import CompileOptions, IoLayout, IoType, Precision, SampleSource
+from fpc.driver.options import (
+    BackendName,
+    CompileOptions,
+    IoLayout,
+    IoType,
+    Precision,
+    SampleSource,
+)
 from fpc.driver.prepare import Stage, imported_from, start
 from fpc.driver.quantise import Quantised, quantise
 from fpc.frontends.samples import Preprocessing
@@ -147,6 +154,7 @@ def compile(  # noqa: A001, PLR0913 - the field's word; options are keywords
     model: Graph | Onnx,
     *,
     target: str = "rpi4-arm",
+    backend: BackendName | None = None,
     precision: PrecisionName = "float32",
     calibration: SampleSource | None = None,
     evaluation: SampleSource | None = None,
@@ -169,6 +177,7 @@ def compile(  # noqa: A001, PLR0913 - the field's word; options are keywords
     """
     options = CompileOptions(
         target=target,
+        backend=backend,
         precision=Precision.named(precision),
         calibration=calibration,
         evaluation=evaluation,

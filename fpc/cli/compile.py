@@ -9,6 +9,7 @@ import typer
 
 from fpc.cli.console import print_json, print_note, progress_bars, standard_output
 from fpc.cli.options import (
+    Backend,
     Calibration,
     ChannelOrder,
     Crop,
@@ -22,6 +23,7 @@ from fpc.cli.options import (
     Std,
     TargetName,
     Verbose,
+    backend_named,
     one_of,
     parse_input_shapes,
     preprocessing_of,
@@ -41,6 +43,7 @@ def run(
     int16: Annotated[
         bool, typer.Option("--int16", help="16-bit activations, 8-bit weights.")
     ] = False,
+    backend: Backend = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="Directory of the artifact [NAME-TARGET]."),
@@ -102,6 +105,7 @@ def run(
         raise UsageError("precision", "--int8 and --int16 exclude each other")
     options = CompileOptions(
         target=target,
+        backend=backend_named(backend),
         precision=Precision.INT8 if int8 else Precision.INT16 if int16 else Precision.FLOAT32,
         calibration=calibration,
         calibration_limit=calibration_limit,

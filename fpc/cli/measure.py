@@ -16,7 +16,14 @@ from fpc.cli.console import (
     standard_error,
     standard_output,
 )
-from fpc.cli.options import InputShapes, Json, TargetName, parse_input_shapes
+from fpc.cli.options import (
+    Backend,
+    InputShapes,
+    Json,
+    TargetName,
+    backend_named,
+    parse_input_shapes,
+)
 from fpc.cli.runners import BoardPython, clock, interrupted, require_runner
 from fpc.diagnostics.errors import UsageError
 from fpc.diagnostics.render import render
@@ -44,6 +51,7 @@ def run(
         ),
     ] = "host",
     target: TargetName = "host",
+    backend: Backend = None,
     float32: Annotated[
         bool, typer.Option("--float", help="Compile to float32 instead of int8.")
     ] = False,
@@ -107,6 +115,7 @@ def run(
     )
     options = MeasureOptions(
         target=target,
+        backend=backend_named(backend),
         precision=Precision.FLOAT32 if float32 else Precision.INT16 if int16 else Precision.INT8,
         input_shapes=parse_input_shapes(input_shape),
     )
@@ -118,7 +127,7 @@ def run(
             help="name .onnx or .tflite files; --db and --csv alone export the samples of a file",
         )
     require_model_files(paths, "measure")
-    require_runner(on, "qemu", "replay")
+    require_runner(on, "qemu", "replay", backend=backend)
     if csv is not None and not csv.absolute().parent.is_dir():
         raise UsageError("output", f"there is no folder {csv.parent}", help="make it first")
     if not paths:
@@ -126,7 +135,7 @@ def run(
     elif on == "replay":
         samples, failures = _replay(paths, options, config, database)
     else:
-        runner = _qemu(arm_root) if on == "qemu" else clock(on, board_python)
+        runner = _qemu(arm_root) if on == "qemu" else clock(on, board_python, backend)
         samples, failures = _measure(runner, paths, options, config, rounds, database, quiet=json)
     if csv is not None:
         _write_csv(csv, samples)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar, cast
 
 import typer
 
@@ -12,6 +12,7 @@ from fpc.diagnostics.errors import UsageError
 from fpc.diagnostics.render import suggest
 
 if TYPE_CHECKING:
+    from fpc.driver.options import BackendName
     from fpc.frontends.samples import Preprocessing
 
 Model = Annotated[Path, typer.Argument(help="The network, an ONNX file.", metavar="MODEL.onnx")]
@@ -19,6 +20,13 @@ TargetName = Annotated[
     str,
     typer.Option("--target", "-t", help="A target's name (see `fpc targets`) or TOML file."),
 ]
+Backend = Annotated[
+    str | None,
+    typer.Option(
+        help="What makes the artifact: tflite, or tvm (fpc's own kernels) [the target's]."
+    ),
+]
+_BACKENDS: tuple[BackendName, ...] = ("tflite", "tvm")
 InputShapes = Annotated[
     list[str] | None,
     typer.Option(
@@ -96,6 +104,11 @@ def preprocessing_of(
         resize=resize,
         crop=crop,
     )
+
+
+def backend_named(name: str | None) -> BackendName | None:
+    """The back end of that name, None for the target's own."""
+    return None if name is None else cast("BackendName", one_of("backend", name, _BACKENDS))
 
 
 ChoiceT = TypeVar("ChoiceT", bound=str)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from fpc.diagnostics.errors import QuantError
 from fpc.diagnostics.progress import Progress, silent
 from fpc.driver.artifact import digest, write_directory
+from fpc.driver.backend import backend_for
 from fpc.driver.describe import describe_model, describe_passes, describe_placement
 from fpc.driver.evaluate import doubts, evaluate, poor_accuracy
 from fpc.driver.image_input import take_image_bytes
@@ -22,13 +23,12 @@ from fpc.driver.integer_source import (
     require_no_float_network,
 )
 from fpc.driver.io_types import set_io_types, type_names
-from fpc.driver.lower import emit_tflite, float_runner, set_layout, tflite_runner
+from fpc.driver.lower import float_runner, set_layout
 from fpc.driver.options import CompileOptions, Precision
 from fpc.driver.predict import predict_compiled
 from fpc.driver.prepare import describe_source, imported_from, naming, start
 from fpc.driver.quantise import Quantised, quantise
 from fpc.driver.swap import swap_activations
-from fpc.driver.verify import verify_file
 from fpc.frontends.samples import load_samples
 from fpc.interp.numerics import Numerics
 from fpc.ir.graph import Graph
@@ -38,8 +38,7 @@ from fpc.targets import catalog
 if TYPE_CHECKING:
     from fpc.frontends.onnx.model_file import ModelSource
 
-_LIBRARIES = ("numpy", "onnx", "onnxruntime", "onnxsim", "ai-edge-litert", "tflite")
-MODEL_FILE = "model.tflite"
+_LIBRARIES = ("numpy", "onnx", "onnxruntime", "onnxsim")
 REPORT_FILE = "report.json"
 IR_FILE = "model.fpc"
 
@@ -48,13 +47,15 @@ IR_FILE = "model.fpc"
 class Compiled:
     """A finished compilation in memory.
 
-    `graph` is what the file computes, in the target's layout; `float_graph` the optimised network
-    before quantisation, `source` as it was imported (both NCHW).
+    `graph` is what the artifact computes, in the target's layout; `float_graph` the optimised
+    network before quantisation, `source` as it was imported (both NCHW). `files` are the back
+    end's; `model` is what runs: the .tflite file, or an archive of the files of TVM.
     """
 
     graph: Graph
     float_graph: Graph
     source: Graph
+    files: Mapping[str, bytes]
     model: bytes
     report: Report
 
@@ -63,7 +64,7 @@ class Compiled:
         write_directory(
             Path(directory),
             {
-                MODEL_FILE: self.model,
+                **self.files,
                 IR_FILE: self.graph.to_text().encode(),
                 REPORT_FILE: self.report.to_json().encode(),
             },
@@ -84,7 +85,8 @@ def compile_model(
 
 def _compile(model: Graph | ModelSource, options: CompileOptions, progress: Progress) -> Compiled:
     timer = _Timer()
-    target = catalog.load(options.target)
+    target = catalog.load(options.target).compiled_by(options.backend)
+    backend = backend_for(target)
     with timer.stage("import"):
         imported = imported_from(model, options.input_shapes, simplify=options.simplify)
     notes = list(imported.notes)
@@ -116,28 +118,26 @@ def _compile(model: Graph | ModelSource, options: CompileOptions, progress: Prog
         if precision is not Precision.FLOAT32:
             set_io_types(final, options, precision)
         set_layout(final, options.io_layout)
-        content = emit_tflite(
-            final,
-            {
-                "tool": f"fpc {version('fpc')}",
-                "target": target.name,
-                "precision": precision.value,
-                "io_layout": options.io_layout,
-                "pipeline": str(stage.pipeline),
-                "source_sha256": imported.sha256,
-                "recipe": quantised.part.recipe if quantised is not None else "",
-            },
-        )
+        provenance = {
+            "tool": f"fpc {version('fpc')}",
+            "target": target.name,
+            "precision": precision.value,
+            "io_layout": options.io_layout,
+            "pipeline": str(stage.pipeline),
+            "source_sha256": imported.sha256,
+            "recipe": quantised.part.recipe if quantised is not None else "",
+        }
+        emitted = backend.emit(final, provenance)
     with timer.stage("verify"):
-        verification = verify_file(
-            content, final, _numerics(options, precision, target.runtime.numerics)
+        verification = backend.verify(
+            emitted, final, _numerics(options, precision, target.runtime.numerics)
         )
     accuracy: AccuracyPart | None = None
     if options.evaluation is not None:
         with timer.stage("evaluate"):
             samples = load_samples(options.evaluation, graph, preprocessing)
             shipped = quantised.graph if quantised is not None else graph
-            found = evaluate(samples, float_runner(given), tflite_runner(shipped), progress)
+            found = evaluate(samples, float_runner(given), backend.runner(shipped), progress)
             notes += doubts(found, samples.origin)
             if quantised is not None and not any(swap.applied for swap in swaps):
                 notes += _accepted(poor_accuracy(found, samples.origin), options)
@@ -151,7 +151,7 @@ def _compile(model: Graph | ModelSource, options: CompileOptions, progress: Prog
         input_type=type_names(final.inputs),
         output_type=type_names(final.outputs),
         io_layout=options.io_layout,
-        versions=_versions(),
+        versions=_versions((*_LIBRARIES, *backend.libraries)),
         pipeline=str(stage.pipeline),
         passes=describe_passes(stage.records),
         quantisation=quantised.part if quantised is not None else None,
@@ -168,11 +168,14 @@ def _compile(model: Graph | ModelSource, options: CompileOptions, progress: Prog
             largest_difference=verification.largest_difference,
             exact=verification.exact,
         ),
-        files=(FilePart(name=MODEL_FILE, bytes=len(content), sha256=digest(content)),),
+        files=tuple(
+            FilePart(name=name, bytes=len(content), sha256=digest(content))
+            for name, content in emitted.files.items()
+        ),
         notes=(*notes, *(quantised.notes if quantised is not None else ())),
         timings_ms=timer.stages_ms,
     )
-    return Compiled(final, graph, imported.graph, content, report)
+    return Compiled(final, graph, imported.graph, emitted.files, emitted.content, report)
 
 
 def _about_swaps(swaps: tuple[SwapPart, ...]) -> list[str]:
@@ -201,9 +204,9 @@ def _numerics(options: CompileOptions, precision: Precision, of_target: str) -> 
     return Numerics(of_target)
 
 
-def _versions() -> dict[str, str]:
+def _versions(libraries: Sequence[str]) -> dict[str, str]:
     found: dict[str, str] = {}
-    for name in _LIBRARIES:
+    for name in libraries:
         try:
             found[name] = version(name)
         except PackageNotFoundError:

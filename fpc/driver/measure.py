@@ -15,8 +15,9 @@ from fpc.backends.tflite.reader import read
 from fpc.diagnostics.errors import FpcError, MeasureError, UsageError
 from fpc.diagnostics.progress import Progress, silent
 from fpc.driver.artifact import digest
-from fpc.driver.compile import MODEL_FILE, compile_model
-from fpc.driver.options import CompileOptions, Precision
+from fpc.driver.backend import MODEL_FILE
+from fpc.driver.compile import compile_model
+from fpc.driver.options import BackendName, CompileOptions, Precision
 from fpc.driver.prepare import describe_source
 from fpc.driver.watch import random_inputs
 from fpc.interp import executor
@@ -53,6 +54,7 @@ class MeasureOptions:
     """
 
     target: str = "host"
+    backend: BackendName | None = None
     precision: Precision = Precision.INT8
     input_shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict[str, tuple[int, ...]])
     quick: bool = False
@@ -104,7 +106,7 @@ def _measure(request: Request, runner: Runner, config: MeasureConfig) -> Sample 
 
 
 def prepare_request(model: Path | Graph, options: MeasureOptions, config: MeasureConfig) -> Request:
-    """`model` as a .tflite file with the outputs it must give.
+    """`model` compiled, with the outputs it must give.
 
     What is compiled here is held against the interpreter; a file that somebody else compiled
     against LiteRT's reference kernels.
@@ -116,6 +118,7 @@ def prepare_request(model: Path | Graph, options: MeasureOptions, config: Measur
         model,
         CompileOptions(
             target=options.target,
+            backend=options.backend,
             precision=options.precision,
             input_shapes=options.input_shapes,
             calibration=_noise(model) if options.quick and isinstance(model, Graph) else None,

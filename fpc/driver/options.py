@@ -17,6 +17,7 @@ SampleSource: TypeAlias = str | Path | Iterable[Any]
 
 IoType = Literal["int8", "uint8", "float32", "int16"]
 IoLayout = Literal["nhwc", "nchw"]
+BackendName = Literal["tflite", "tvm"]
 
 
 class Precision(enum.Enum):
@@ -50,6 +51,8 @@ class CompileOptions:
     """
 
     target: str = "rpi4-arm"
+    backend: BackendName | None = None
+    """What makes the artifact; None means the target's own back end."""
     precision: Precision = Precision.FLOAT32
     calibration: SampleSource | None = None
     calibration_limit: int | None = None
@@ -87,6 +90,7 @@ class CompileOptions:
             ("--input-type", self.input_type, get_args(IoType)),
             ("--output-type", self.output_type, get_args(IoType)),
             ("--io-layout", self.io_layout, get_args(IoLayout)),
+            ("--backend", self.backend, get_args(BackendName)),
         ):
             if value is not None and value not in choices:
                 raise UsageError(

@@ -84,7 +84,12 @@ def cost_model_for(
 def predict_compiled(
     graph: Graph, target: Target, precision: str, placement: PlacementPart
 ) -> PredictionPart | None:
-    """What a report says of the latency; None where fpc has nothing to say it with, or of."""
+    """What a report says of the latency; None where fpc has nothing to say it with, or of.
+
+    Cost models are fitted on networks that LiteRT ran: they know nothing of tvm's kernels.
+    """
+    if target.runtime.backend == "tvm":
+        return None
     try:
         cost_model = cost_model_for(target, precision=precision)
         return predict_graph(graph, cost_model, placement)

@@ -10,7 +10,7 @@ from pathlib import Path
 from fpc.backends.onnx.emit import emit_bytes
 from fpc.diagnostics.progress import Progress, silent
 from fpc.driver.artifact import write_directory
-from fpc.driver.compile import IR_FILE, MODEL_FILE, REPORT_FILE, compile_model
+from fpc.driver.compile import IR_FILE, REPORT_FILE, compile_model
 from fpc.driver.options import CompileOptions, Precision
 from fpc.driver.search import Found
 from fpc.report.search_schema import PointPart, SearchReport
@@ -67,7 +67,7 @@ def write_search(
         )
         result = compile_model(network, options, progress)
         report = report.model_copy(update={"compilation": result.report})
-        files |= {MODEL_FILE: result.model, IR_FILE: result.graph.to_text().encode()}
+        files |= {**result.files, IR_FILE: result.graph.to_text().encode()}
     write_directory(directory, files | {REPORT_FILE: report.to_json().encode()})
     return report
 

@@ -11,6 +11,7 @@ from fpc.driver.lower import run_file
 from fpc.driver.watch import random_inputs
 from fpc.interp import executor
 from fpc.interp.numerics import Numerics
+from fpc.interp.runner import Runner
 from fpc.ir.constant import Array
 from fpc.ir.graph import Graph
 
@@ -47,26 +48,54 @@ def verify_file(
     graphs must agree to a thousandth of the output's range. `BackendError` when they do not: the
     artifact is not written.
     """
+    reference = numerics is not Numerics.TFLITE_XNNPACK
+    kernels = "reference" if reference else "default"
+    return _verify(
+        lambda feeds: run_file(content, feeds, kernels),
+        graph,
+        _Claim(f"LiteRT {kernels} kernels", numerics, numerics is Numerics.TFLITE_REFERENCE),
+        inputs,
+    )
+
+
+def verify_exactly(run: Runner, graph: Graph, numerics: Numerics, runtime: str) -> Verification:
+    """Run an artifact and the graph on the same inputs.
+
+    `BackendError` unless every element of an integer graph's outputs has the same bits.
+    """
+    return _verify(run, graph, _Claim(runtime, numerics, is_exact=True), None)
+
+
+@dataclass(frozen=True)
+class _Claim:
+    """What is said of an artifact: whose kernels run it, to which numerics, to the bit or not."""
+
+    runtime: str
+    numerics: Numerics
+    is_exact: bool
+
+
+def _verify(
+    run: Runner, graph: Graph, claim: _Claim, inputs: tuple[Array, ...] | None
+) -> Verification:
     if inputs is None:
         inputs = random_inputs(graph)
-    expected = executor.run(graph, inputs, numerics)
-    reference = numerics is not Numerics.TFLITE_XNNPACK
-    actual = run_file(content, inputs, "reference" if reference else "default")
+    expected = executor.run(graph, inputs, claim.numerics)
+    actual = run(inputs)
     different, largest, elements = 0, 0.0, 0
     for value, want, got in zip(graph.outputs, expected, actual, strict=True):
         error = np.abs(np.asarray(want, np.float64) - np.asarray(got, np.float64))
         different += int((error > 0).sum())
         elements += error.size
         largest = max(largest, float(error.max(initial=0.0)))
-        _judge(graph, value.name, want, got, numerics)
-    name = "LiteRT reference kernels" if reference else "LiteRT default kernels"
-    return Verification(name, numerics, 1, elements, different, largest)
+        _judge(graph, value.name, want, got, claim)
+    return Verification(claim.runtime, claim.numerics, 1, elements, different, largest)
 
 
-def _judge(graph: Graph, output: str, want: Array, got: Array, numerics: Numerics) -> None:
+def _judge(graph: Graph, output: str, want: Array, got: Array, claim: _Claim) -> None:
     wide, other = np.asarray(want, np.float64), np.asarray(got, np.float64)
     quantised = any(value.type.is_quantised for value in graph.values())
-    if quantised and numerics is Numerics.TFLITE_REFERENCE:
+    if quantised and claim.is_exact:
         fits = bool(np.array_equal(want, got))
     elif quantised:
         signal = float(np.square(wide - wide.mean()).sum())
@@ -81,6 +110,6 @@ def _judge(graph: Graph, output: str, want: Array, got: Array, numerics: Numeric
             "mismatch",
             f"output `{output}` of the written file is not what the graph computes "
             f"(largest difference {np.abs(wide - other).max():g})",
-            notes=[f"compared under {numerics.value} numerics on random inputs"],
+            notes=[f"compared under {claim.numerics.value} numerics on random inputs"],
             help="this is a defect of fpc's back end; please report the model",
         )

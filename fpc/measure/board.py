@@ -42,6 +42,7 @@ _MODULES = (
     "measure/litert_program.py",
     "measure/median.py",
     "measure/protocol.py",
+    "measure/timed_program.py",
 )
 """What `fpc.measure.litert_program` imports of fpc."""
 

@@ -1,8 +1,9 @@
 """The folder through which a runner and the program that measures one model speak.
 
-The runner writes `model.tflite`, `inputs.npz` (arrays `0`, `1`, ...; none when the outputs are not
-looked at) and `plan.json`; the program writes `outputs.npz` in the same form, and last
-`result.json`. The program may be another process, under an emulator or on another machine.
+The runner writes `model` (the file, or the archive of an artifact of several), `inputs.npz` (arrays
+`0`, `1`, ...; none when the outputs are not looked at) and `plan.json`; the program writes
+`outputs.npz` in the same form, and last `result.json`. The program may be another process, under an
+emulator or on another machine.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from fpc.diagnostics.errors import MeasureError
 from fpc.ir.constant import Array
 from fpc.measure.protocol import MeasureConfig
 
-MODEL, INPUTS, PLAN = "model.tflite", "inputs.npz", "plan.json"
+MODEL, INPUTS, PLAN = "model", "inputs.npz", "plan.json"
 OUTPUTS, RESULT = "outputs.npz", "result.json"
 
 MARK = 0x66706373

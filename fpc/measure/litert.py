@@ -115,6 +115,13 @@ class LiteRtModel:
         return tuple(timings)
 
     @property
+    def runtime_name(self) -> str:
+        """LiteRT with its version, or TFLite with its own where that stands in for it."""
+        if find_spec("ai_edge_litert") is not None:
+            return f"LiteRT {version('ai-edge-litert')}"
+        return f"TFLite {version('tflite-runtime')}"
+
+    @property
     def placement(self) -> Placement:
         """Where the operators run; all outside unless the kernels are `default`."""
         details: list[dict[str, Any]] = self._interpreter._get_ops_details()  # noqa: SLF001
@@ -155,13 +162,6 @@ class LiteRtModel:
             raise MeasureError(
                 "litert-run", "LiteRT failed to run the file", notes=_lines(str(error))
             ) from None
-
-
-def runtime_name() -> str:
-    """LiteRT with its version, or TFLite with its own where that stands in for it."""
-    if find_spec("ai_edge_litert") is not None:
-        return f"LiteRT {version('ai-edge-litert')}"
-    return f"TFLite {version('tflite-runtime')}"
 
 
 def _library() -> Any:

@@ -39,6 +39,9 @@ class Runtime(_Data):
     """The unit whose kernels are the fast path (`xnnpack`)."""
     other_unit: str
     """Where the operators run that the fast path does not take."""
+    tvm_isa: str | None = None
+    """The instruction set that the back end tvm compiles for, `native` for that of the machine fpc
+    runs on; None where it has no kernels for the device."""
 
 
 class QuantisationRules(_Data):
@@ -140,6 +143,18 @@ class Target(_Data):
     off_path: tuple[OffPath, ...] = ()
     limits: tuple[Limit, ...] = ()
     sources: tuple[str, ...]
+
+    def compiled_by(self, backend: Literal["tflite", "tvm"] | None) -> Target:
+        """This target with the artifact made by `backend`, itself for None.
+
+        The target's rules are those of its own back end. Kernels of tvm are fpc's: every operator
+        that has one is on the fast path.
+        """
+        if backend in (None, self.runtime.backend):
+            return self
+        units = {"fast_unit": backend, "other_unit": backend}
+        runtime = self.runtime.model_copy(update={"backend": backend, **units})
+        return self.model_copy(update={"runtime": runtime, "off_path": (), "limits": ()})
 
     def place(self, node: Node[Op], *, int16: bool = False) -> Placement:
         """Where `node` runs once the graph is quantised for this target."""

@@ -7,6 +7,7 @@ XNNPACK `microparams-init.c` and its `qs8-vadd`, `qs8-vmul` microkernels.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -28,6 +29,7 @@ from fpc.interp.integer.rescale import (
 from fpc.interp.numerics import Numerics
 from fpc.ir.dtype import DType
 from fpc.ir.ops import Add, Div, Maximum, Minimum, Mul, Sub
+from fpc.ir.types import QuantParams
 
 _XNNPACK_MULTIPLIER_BITS = 20
 
@@ -69,19 +71,39 @@ def _reference_sum(call: Call[Add] | Call[Sub], a: Array, b: Array, sign: int) -
     return multiply_with_two_roundings(ours + sign * theirs, quantize_multiplier(factor))
 
 
-def _xnnpack_sum(call: Call[Add] | Call[Sub], a: Array, b: Array, sign: int) -> Integers:
-    """a + sign * b in units of the result's scale: 21-bit multipliers, one shift, halves up."""
-    qa, qb = call.operand(0).quantisation, call.operand(1).quantisation
-    scale = np.float32(call.result.quantisation.scale)
-    ratio_a, ratio_b = np.float32(qa.scale) / scale, np.float32(qb.scale) / scale
+class SumFactors(NamedTuple):
+    """A sum in units of the result's scale: `(a * left + b * right + addend) >> shift`.
+
+    The addend rounds halves up and takes the operands' zero points away. For 8-bit operands the
+    parts and the sum fit into 32 bits while `shift` is at most 30.
+    """
+
+    left: int
+    right: int
+    addend: int
+    shift: int
+
+
+def xnnpack_sum_factors(
+    a: QuantParams, b: QuantParams, result: QuantParams, sign: int = 1
+) -> SumFactors:
+    """The factors of a + sign * b in XNNPACK's fixed point: 21-bit multipliers, one shift."""
+    scale = np.float32(result.scale)
+    ratio_a, ratio_b = np.float32(a.scale) / scale, np.float32(b.scale) / scale
     exponent = math.frexp(float(max(ratio_a, ratio_b)))[1] - 1
     shift = _XNNPACK_MULTIPLIER_BITS - exponent
-    factor_a = int(np.rint(math.ldexp(float(ratio_a), shift)))
-    factor_b = sign * int(np.rint(math.ldexp(float(ratio_b), shift)))
+    left = int(np.rint(math.ldexp(float(ratio_a), shift)))
+    right = sign * int(np.rint(math.ldexp(float(ratio_b), shift)))
     rounding = 1 << (shift - 1)
-    offset = rounding - factor_a * qa.zero_point - factor_b * qb.zero_point
-    total = a.astype(np.int64) * factor_a + b.astype(np.int64) * factor_b
-    return (total + offset) >> shift
+    addend = rounding - left * a.zero_point - right * b.zero_point
+    return SumFactors(left, right, addend, shift)
+
+
+def _xnnpack_sum(call: Call[Add] | Call[Sub], a: Array, b: Array, sign: int) -> Integers:
+    qa, qb = call.operand(0).quantisation, call.operand(1).quantisation
+    factors = xnnpack_sum_factors(qa, qb, call.result.quantisation, sign)
+    total = a.astype(np.int64) * factors.left + b.astype(np.int64) * factors.right
+    return (total + factors.addend) >> factors.shift
 
 
 def mul(call: Call[Mul], a: Array, b: Array) -> Array:

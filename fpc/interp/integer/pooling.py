@@ -21,6 +21,7 @@ from fpc.interp.numerics import Numerics
 from fpc.interp.window import window_counts, window_sums
 from fpc.ir.dtype import DType
 from fpc.ir.ops import AvgPool, GlobalAvgPool, ReduceMean
+from fpc.ir.types import QuantParams
 
 
 def avg_pool(call: Call[AvgPool], x: Array) -> Array:
@@ -60,14 +61,23 @@ def _mean(
     shift = source.zero_point * count
     target = result.quantisation
     if call.numerics is Numerics.TFLITE_XNNPACK and result.dtype is not DType.I16:
-        ratio = np.float32(source.scale) / np.float32(target.scale)
-        scale = ratio * (np.float32(1) / np.float32(count))
-        # Both zero points enter as one addend after the scaling, which decides near-ties. ARM fuses
-        # the addition into the multiplication and can round about one mean in a million otherwise.
-        offset = np.float32(target.zero_point) - np.float32(shift) * scale
-        return saturate(np.rint(sums.astype(np.float32) * scale + offset), result)
+        scale, addend = xnnpack_mean_factors(source, target, count)
+        return saturate(np.rint(sums.astype(np.float32) * scale + addend), result)
     factor = _divided(quantize_multiplier(source.scale / target.scale), count)
     return saturate(multiply_with_two_roundings(sums - shift, factor) + target.zero_point, result)
+
+
+def xnnpack_mean_factors(
+    source: QuantParams, target: QuantParams, count: int
+) -> tuple[np.float32, np.float32]:
+    """What XNNPACK multiplies a sum of `count` integers by for their mean, and what it adds then.
+
+    Both zero points enter as one addend after the scaling, which decides near-ties. ARM fuses the
+    addition into the multiplication and can round about one mean in a million otherwise.
+    """
+    ratio = np.float32(source.scale) / np.float32(target.scale)
+    scale = ratio * (np.float32(1) / np.float32(count))
+    return scale, np.float32(target.zero_point) - np.float32(source.zero_point * count) * scale
 
 
 def _divided(multiplier: QuantizedMultiplier, count: int) -> QuantizedMultiplier:

@@ -1,0 +1,114 @@
+"""A program in the making: the tensors of a graph in memory, calls, distinct kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fpc.backends.tvm.buffer import Buffer, Parameter, round_up
+from fpc.backends.tvm.isa.description import Isa
+from fpc.backends.tvm.kernels.copy import Copy
+from fpc.backends.tvm.kernels.table import AnyKernel
+from fpc.backends.tvm.program import Call, Program, Slot
+from fpc.ir.constant import Array
+from fpc.ir.dtype import DType
+from fpc.ir.graph import Graph, Value
+from fpc.ir.types import TensorType
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A program and the values of its parameters."""
+
+    program: Program
+    parameters: tuple[Array, ...]
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A tensor in memory and how it lies there."""
+
+    slot: Slot
+    buffer: Buffer
+
+
+class Assembler:
+    """Collects what one graph becomes.
+
+    Inputs and outputs lie in memory as users see them, everything else as `storage` says.
+    """
+
+    def __init__(self, graph: Graph, isa: Isa) -> None:
+        self.isa = isa
+        self._graph = graph
+        self._stored: dict[Value, list[Stored]] = {}
+        self._parameters: dict[tuple[Parameter, bytes], Slot] = {}
+        self._values: list[Array] = []
+        self._kernels: dict[AnyKernel, int] = {}
+        self._calls: list[Call] = []
+        for index, value in enumerate(graph.inputs):
+            self.define(value, Stored(Slot("input", index), Buffer.plain(value.type)))
+
+    def storage(self, tensor: TensorType) -> Buffer:
+        """How a tensor lies between kernels: quantised bytes offset and in whole vectors."""
+        plain = Buffer.plain(tensor)
+        if tensor.dtype is not DType.I8 or not tensor.is_quantised:
+            return plain
+        columns = round_up(plain.width, self.isa.lanes)
+        return Buffer(self.isa.activation, plain.rows, plain.width, columns, self.isa.offset)
+
+    def operand(self, value: Value) -> Stored:
+        """A value in the storage between kernels."""
+        return self._copied(value, self.storage(value.type))
+
+    def operand_as_is(self, value: Value) -> Stored:
+        """A value however it lies in memory, for kernels that read any storage."""
+        return self.operand(value) if value.is_constant else self._stored[value][0]
+
+    def define(self, value: Value, stored: Stored) -> None:
+        """Record that a value lies in memory somewhere."""
+        self._stored.setdefault(value, []).append(stored)
+
+    def call(
+        self, kernel: AnyKernel, operands: Sequence[Stored], parameters: Sequence[Array] = ()
+    ) -> Stored:
+        """What `kernel` computes of operands and constants."""
+        number = self._kernels.setdefault(kernel, len(self._kernels))
+        arguments = (*(operand.slot for operand in operands), *map(self._parameter, parameters))
+        self._calls.append(Call(number, arguments))
+        return Stored(Slot("result", len(self._calls) - 1), kernel.result)
+
+    def finish(self) -> Plan:
+        """The program so far, with the graph's outputs as users see them."""
+        outputs = [self._copied(value, Buffer.plain(value.type)) for value in self._graph.outputs]
+        program = Program(
+            isa=self.isa.name,
+            inputs=tuple(Buffer.plain(value.type) for value in self._graph.inputs),
+            parameters=tuple(map(Parameter.of, self._values)),
+            kernels=tuple(self._kernels),
+            calls=tuple(self._calls),
+            outputs=tuple(output.slot for output in outputs),
+        )
+        return Plan(program, tuple(self._values))
+
+    def _copied(self, value: Value, buffer: Buffer) -> Stored:
+        """A value as it lies in memory, or copied or written there, in a certain storage."""
+        places = self._stored.get(value, [])
+        found = next((place for place in places if place.buffer == buffer), None)
+        if found is not None:
+            return found
+        if value.is_constant:
+            made = Stored(self._parameter(buffer.stored(value.data)), buffer)
+        else:
+            made = self.call(Copy(places[0].buffer, buffer), [places[0]])
+        self.define(value, made)
+        return made
+
+    def _parameter(self, array: Array) -> Slot:
+        """The slot of constants; equal constants share one."""
+        key = Parameter.of(array), array.tobytes()
+        slot = self._parameters.get(key)
+        if slot is None:
+            slot = self._parameters[key] = Slot("parameter", len(self._values))
+            self._values.append(array)
+        return slot

@@ -1,0 +1,75 @@
+"""How tensors lie in memory between kernels."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from fpc.ir.constant import Array
+from fpc.ir.dtype import DType
+from fpc.ir.types import TensorType
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """A tensor as a matrix: the last axis along the columns, all others together along the rows.
+
+    Columns from `width` on pad a row to whole vectors; they hold anything. An element is the
+    integer it stands for plus `offset`: instructions that multiply unsigned by signed bytes want
+    activations in [0, 255].
+    """
+
+    dtype: DType
+    rows: int
+    width: int
+    columns: int
+    offset: int = 0
+
+    @classmethod
+    def plain(cls, tensor: TensorType) -> Self:
+        """`tensor` as users see it: dense, in row-major order."""
+        width = tensor.shape[-1] if tensor.shape else 1
+        return cls(tensor.dtype, math.prod(tensor.shape[:-1]), width, width)
+
+    @property
+    def dtype_name(self) -> str:
+        """The name of the element type."""
+        return self.dtype.numpy.name
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.rows, self.columns
+
+    def stored(self, integers: Array) -> Array:
+        """`integers` as they lie in memory, the padding zero."""
+        matrix = np.zeros(self.shape, self.dtype.numpy)
+        rows = integers.reshape(self.rows, self.width)
+        matrix[:, : self.width] = rows.astype(np.int64) + self.offset if self.offset else rows
+        return matrix
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """The element type and shape of constants that a kernel is given."""
+
+    dtype: DType
+    shape: tuple[int, ...]
+
+    @classmethod
+    def of(cls, array: Array) -> Self:
+        """What `array` is."""
+        return cls(DType.of(array.dtype), array.shape)
+
+    @property
+    def dtype_name(self) -> str:
+        """The name of the element type."""
+        return self.dtype.numpy.name
+
+
+def round_up(extent: int, multiple: int) -> int:
+    """The least multiple that is not below `extent`."""
+    return -(-extent // multiple) * multiple

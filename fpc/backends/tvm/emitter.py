@@ -1,0 +1,29 @@
+"""An NHWC integer graph as the files of a compiled network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from fpc.backends.tvm.artifact import MANIFEST, WEIGHTS, manifest_of, weights_file
+from fpc.backends.tvm.build import build
+from fpc.backends.tvm.build_program import LIBRARY
+from fpc.backends.tvm.isa.description import Isa
+from fpc.backends.tvm.planner import plan
+from fpc.backends.tvm.requirements import require_tvm
+from fpc.ir.graph import Graph
+
+
+def emit(graph: Graph, isa: Isa, provenance: Mapping[str, str] | None = None) -> dict[str, bytes]:
+    """The files that run `graph` on processors with `isa`, by name.
+
+    `MissingBackendError`, `UnsupportedOpError` for a node without a kernel, `BackendError` when TVM
+    fails.
+    """
+    require_tvm()
+    planned = plan(graph, isa)
+    manifest = manifest_of(graph, planned, dict(provenance or {}))
+    return {
+        LIBRARY: build(planned.program),
+        WEIGHTS: weights_file(planned.parameters),
+        MANIFEST: manifest.model_dump_json(indent=2).encode(),
+    }

@@ -1,0 +1,1 @@
+"""Instruction sets, one file each: their vectors, their dot product, their target."""

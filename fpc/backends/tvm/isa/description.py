@@ -1,0 +1,92 @@
+"""What kernels know of an instruction set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from fpc.backends.tvm.buffer import round_up
+from fpc.backends.tvm.library import Expression
+from fpc.ir.constant import Array
+from fpc.ir.dtype import DType
+
+
+@dataclass(frozen=True)
+class Intrinsic:
+    """An instruction as TVM takes it: what it computes and how it is called, in TVMScript."""
+
+    name: str
+    description: str
+    implementation: str
+
+
+@dataclass(frozen=True)
+class DotProduct:
+    """One step of a matrix product: for each of `lanes` units, the sum of `depth` products.
+
+    A tile of weights has the shape `tile`; `axes` says which of its axes count units (0) and which
+    terms (1), outermost first. Without an intrinsic LLVM chooses the instructions.
+    """
+
+    lanes: int
+    depth: int
+    tile: tuple[int, ...]
+    axes: tuple[int, ...]
+    intrinsic: Intrinsic | None = None
+
+    def index(self, unit: Expression, term: Expression) -> tuple[Expression, ...]:
+        """Where in a tile the weight of a unit and a term lies."""
+        places: list[Expression] = []
+        inner = [1, 1]
+        for extent, axis in zip(reversed(self.tile), reversed(self.axes), strict=True):
+            places.append((unit, term)[axis] // inner[axis] % extent)
+            inner[axis] *= extent
+        return tuple(reversed(places))
+
+    def pack(self, weights: Array) -> Array:
+        """Weights [units, taps, terms] as [blocks of units, taps x blocks of terms, *tile].
+
+        Units and terms are padded with zeros to whole tiles.
+        """
+        units, taps, terms = weights.shape
+        padded = np.zeros(
+            (round_up(units, self.lanes), taps, round_up(terms, self.depth)), weights.dtype
+        )
+        padded[:units, :, :terms] = weights
+        split = [
+            [n for n, axis in zip(self.tile, self.axes, strict=True) if axis == which]
+            for which in (0, 1)
+        ]
+        blocks = padded.reshape(-1, *split[0], taps, padded.shape[2] // self.depth, *split[1])
+        of_units = iter(range(1, 1 + len(split[0])))
+        of_terms = iter(range(3 + len(split[0]), blocks.ndim))
+        order = [next((of_units, of_terms)[axis]) for axis in self.axes]
+        taps_axis = 1 + len(split[0])
+        packed = blocks.transpose(0, taps_axis, taps_axis + 1, *order)
+        return np.ascontiguousarray(packed.reshape(packed.shape[0], -1, *self.tile))
+
+
+@dataclass(frozen=True)
+class Isa:
+    """An instruction set.
+
+    `target` is TVM's description of it, `features` what the processor must have (names of Linux's
+    /proc/cpuinfo). 8-bit activations are stored with `offset` added, rows padded to `lanes`.
+    `accumulators` is how many vectors of sums fit into the registers.
+    """
+
+    name: str
+    title: str
+    target: Mapping[str, object]
+    features: frozenset[str]
+    lanes: int
+    offset: int
+    accumulators: int
+    dot: DotProduct
+
+    @property
+    def activation(self) -> DType:
+        """The element type of stored 8-bit activations."""
+        return DType.U8 if self.offset else DType.I8

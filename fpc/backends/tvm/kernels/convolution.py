@@ -1,0 +1,160 @@
+"""Convolutions and dense layers as matrix products by the instruction set's dot product."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from fpc.backends.tvm.buffer import Buffer, Parameter, round_up
+from fpc.backends.tvm.isa.description import Isa
+from fpc.backends.tvm.kernels.kernel import Kernel
+from fpc.backends.tvm.kernels.loops import vectorise_rows
+from fpc.backends.tvm.kernels.requantise import Epilogue
+from fpc.backends.tvm.kernels.window import Window
+from fpc.backends.tvm.library import Expression, Library, Schedule, Tensor
+from fpc.ir.dtype import DType
+
+_LARGEST_TILE = 32
+
+_Source: TypeAlias = Callable[[Expression, Expression, Expression, Expression], Expression]
+
+
+@dataclass(frozen=True)
+class ConvolutionTile:
+    """How many neighbouring positions and vectors of units are summed in registers at a time.
+
+    `unroll` is how many dot products deep the innermost loop is written out.
+    """
+
+    positions: int
+    vectors: int
+    unroll: int = 1
+
+
+@dataclass(frozen=True)
+class Convolution(Kernel):
+    """Sums over taps and input channels for every position and output channel, requantised.
+
+    A pointwise convolution or a dense layer is one with `Window.over_rows`.
+    """
+
+    family: Literal["convolution"] = field(default="convolution", kw_only=True)
+
+    operand: Buffer
+    stored: Buffer
+    window: Window
+    tile: ConvolutionTile
+
+    @property
+    def operands(self) -> tuple[Buffer, ...]:
+        """The feature map."""
+        return (self.operand,)
+
+    @property
+    def result(self) -> Buffer:
+        """The feature map of the responses."""
+        return self.stored
+
+    def units(self, isa: Isa) -> int:
+        """Output channels that are computed, whole vectors."""
+        return round_up(self.stored.width, isa.dot.lanes)
+
+    def lower(self, library: Library, isa: Isa) -> Schedule:
+        """The loops, scheduled."""
+        dot, window = isa.dot, self.window
+        steps = round_up(self.operand.width, dot.depth) // dot.depth
+        taps_v, taps_h = window.kernel
+        units = self.units(isa)
+        x = library.placeholder(self.operand, "x")
+        shape = (units // dot.lanes, taps_v * taps_h * steps, *dot.tile)
+        weights = library.parameter(Parameter(DType.I8, shape), "weights")
+        epilogue = Epilogue.placeholders(library, units)
+        source = self._source(library, isa, x, epilogue.limits[3])
+        i, j, k = (
+            library.reduce_axis(taps_v, "i"),
+            library.reduce_axis(taps_h, "j"),
+            library.reduce_axis(steps * dot.depth, "k"),
+        )
+
+        def total(line: Expression, position: Expression, unit: Expression) -> Expression:
+            image, row = window.row(line, i)
+            activation = source(image, row, window.column(position, j), k)
+            step = (i * taps_h + j) * steps + k // dot.depth
+            within = dot.index(unit % dot.lanes, k % dot.depth)
+            weight = weights[unit // dot.lanes, step, *within]
+            return library.sum(library.i32(activation) * library.i32(weight), (i, j, k))
+
+        lines, positions = window.batch * window.count[0], window.count[1]
+        totals = library.compute((lines, positions, units), total, "totals")
+
+        def element(row: Expression, unit: Expression) -> Expression:
+            sums = totals[row // positions, row % positions, unit]
+            return epilogue.apply(library, sums, unit, self.stored)
+
+        result = library.compute(self.stored.shape, element, "result")
+        schedule = library.schedule([x, weights, *epilogue.arguments, result])
+        self._schedule(library, isa, schedule)
+        return schedule
+
+    def _source(self, library: Library, isa: Isa, x: Tensor, fill: Expression) -> _Source:
+        """Activations by image, padded row, padded column and channel, stored as the ISA's."""
+        width = round_up(self.operand.width, isa.dot.depth)
+        if self._reads_in_place(isa):
+            height, across = self.window.extent
+            return lambda image, row, column, channel: x[
+                (image * height + row) * across + column, channel
+            ]
+        like = Buffer(isa.activation, 0, width, width, isa.offset)
+        padded = self.window.padded(library, self.operand, x, like, fill)
+        return lambda image, row, column, channel: padded[image, row, column, channel]
+
+    def _reads_in_place(self, isa: Isa) -> bool:
+        return (
+            not self.window.is_padded
+            and self.operand.offset == isa.offset
+            and self.operand.columns >= round_up(self.operand.width, isa.dot.depth)
+        )
+
+    def _schedule(self, library: Library, isa: Isa, schedule: Schedule) -> None:
+        dot, tile = isa.dot, self.tile
+        totals, result = schedule.get_sblock("totals"), schedule.get_sblock("result")
+        row, unit = schedule.get_loops(result)
+        lines = self.window.batch * self.window.count[0]
+        line, block, position = schedule.split(row, [lines, None, tile.positions])
+        outer, vector, lane = schedule.split(unit, [None, tile.vectors, dot.lanes])
+        schedule.reorder(outer, line, block, position, vector, lane)
+        schedule.compute_at(totals, block, preserve_unit_loops=True)
+        *_, x, n, i, j, k = schedule.get_loops(totals)
+        across, lanes = schedule.split(n, [tile.vectors, dot.lanes])
+        steps, unrolled, term = schedule.split(k, [None, tile.unroll, dot.depth])
+        schedule.reorder(i, j, steps, unrolled, x, across, lanes, term)
+        if dot.intrinsic is None:
+            schedule.reorder(term, lanes)
+            schedule.unroll(term)
+            schedule.vectorize(lanes)
+        start = schedule.decompose_reduction(totals, i)
+        *_, start_x, start_across, start_lanes = schedule.get_loops(start)
+        if dot.intrinsic is None:
+            start_lanes = None
+        else:
+            schedule.vectorize(start_lanes)
+            library.register_intrinsic(dot.intrinsic)
+            schedule.tensorize(lanes, dot.intrinsic.name)
+        for loop in (start_x, start_across, unrolled, x, across):
+            schedule.unroll(loop)
+        schedule.vectorize(lane)
+        schedule.unroll(vector)
+        schedule.unroll(position)
+        if not self._reads_in_place(isa):
+            vectorise_rows(schedule, "padded", isa.lanes)
+
+
+def tiles(convolution: Convolution, isa: Isa) -> Iterator[ConvolutionTile]:
+    """The tile space: all whole tiles whose sums fit into the registers."""
+    across = convolution.window.count[1]
+    vectors = convolution.units(isa) // isa.dot.lanes
+    for positions in range(1, _LARGEST_TILE + 1):
+        for wide in range(1, isa.accumulators // positions + 1):
+            if across % positions == 0 and vectors % wide == 0:
+                yield ConvolutionTile(positions, wide)

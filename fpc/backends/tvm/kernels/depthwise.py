@@ -1,0 +1,102 @@
+"""Depthwise convolutions: every channel filtered alone, channels in vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+from fpc.backends.tvm.buffer import Buffer, Parameter
+from fpc.backends.tvm.isa.description import Isa
+from fpc.backends.tvm.kernels.kernel import Kernel
+from fpc.backends.tvm.kernels.loops import vectorise_rows
+from fpc.backends.tvm.kernels.requantise import Epilogue
+from fpc.backends.tvm.kernels.window import Window
+from fpc.backends.tvm.library import Expression, Library, Schedule
+from fpc.ir.dtype import DType
+
+
+@dataclass(frozen=True)
+class DepthwiseTile:
+    """How many neighbouring positions of one vector of channels are summed at a time."""
+
+    positions: int
+
+
+@dataclass(frozen=True)
+class Depthwise(Kernel):
+    """Sums over taps for every position and channel, requantised."""
+
+    family: Literal["depthwise"] = field(default="depthwise", kw_only=True)
+
+    operand: Buffer
+    stored: Buffer
+    window: Window
+    tile: DepthwiseTile
+
+    @property
+    def operands(self) -> tuple[Buffer, ...]:
+        """The feature map."""
+        return (self.operand,)
+
+    @property
+    def result(self) -> Buffer:
+        """The feature map of the responses."""
+        return self.stored
+
+    def lower(self, library: Library, isa: Isa) -> Schedule:
+        """The loops, scheduled."""
+        window, channels = self.window, self.stored.columns
+        x = library.placeholder(self.operand, "x")
+        weights = library.parameter(Parameter(DType.I8, (*window.kernel, channels)), "weights")
+        epilogue = Epilogue.placeholders(library, channels)
+        like = Buffer(isa.activation, 0, channels, channels, isa.offset)
+        padded = window.padded(library, self.operand, x, like, epilogue.limits[3])
+        i, j = (
+            library.reduce_axis(window.kernel[0], "i"),
+            library.reduce_axis(window.kernel[1], "j"),
+        )
+
+        def total(line: Expression, position: Expression, channel: Expression) -> Expression:
+            image, row = window.row(line, i)
+            activation = padded[image, row, window.column(position, j), channel]
+            weight = weights[i, j, channel]
+            return library.sum(library.i32(activation) * library.i32(weight), (i, j))
+
+        lines, positions = window.batch * window.count[0], window.count[1]
+        totals = library.compute((lines, positions, channels), total, "totals")
+
+        def element(row: Expression, channel: Expression) -> Expression:
+            sums = totals[row // positions, row % positions, channel]
+            return epilogue.apply(library, sums, channel, self.stored)
+
+        result = library.compute(self.stored.shape, element, "result")
+        schedule = library.schedule([x, weights, *epilogue.arguments, result])
+        self._schedule(schedule, isa)
+        return schedule
+
+    def _schedule(self, schedule: Schedule, isa: Isa) -> None:
+        totals, result = schedule.get_sblock("totals"), schedule.get_sblock("result")
+        row, channel = schedule.get_loops(result)
+        lines = self.window.batch * self.window.count[0]
+        line, block, position = schedule.split(row, [lines, None, self.tile.positions])
+        outer, lane = schedule.split(channel, [None, isa.lanes])
+        schedule.reorder(line, outer, block, position, lane)
+        schedule.compute_at(totals, block, preserve_unit_loops=True)
+        *_, x, lanes, i, j = schedule.get_loops(totals)
+        schedule.reorder(i, j, x, lanes)
+        # A reduction takes no vectors any more once its start is a block of its own.
+        schedule.vectorize(lanes)
+        for loop in (x, j, i):
+            schedule.unroll(loop)
+        schedule.decompose_reduction(totals, i)
+        schedule.vectorize(lane)
+        schedule.unroll(position)
+        vectorise_rows(schedule, "padded", isa.lanes)
+
+
+def tiles(window: Window, isa: Isa) -> Iterator[DepthwiseTile]:
+    """The tile space: whole tiles whose sums fit into the registers."""
+    for positions in range(1, isa.accumulators + 1):
+        if window.count[1] % positions == 0:
+            yield DepthwiseTile(positions)

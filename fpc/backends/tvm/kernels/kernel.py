@@ -1,0 +1,34 @@
+"""What every kernel is to the planner and to the program around it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+from fpc.backends.tvm.buffer import Buffer
+from fpc.backends.tvm.isa.description import Isa
+from fpc.backends.tvm.library import Library, Schedule
+
+
+@dataclass(frozen=True)
+class Kernel(ABC):
+    """A function of stored tensors and constants that computes one stored tensor.
+
+    Shapes and tiles are fields; what differs between layers of one shape (weights, scales, zero
+    points, clamps) are parameters. Equal kernels are therefore compiled once. Every subclass has a
+    field `family` with its name, by which it is read back from JSON.
+    """
+
+    @property
+    @abstractmethod
+    def operands(self) -> tuple[Buffer, ...]:
+        """How the operands are stored."""
+
+    @property
+    @abstractmethod
+    def result(self) -> Buffer:
+        """How the result is stored."""
+
+    @abstractmethod
+    def lower(self, library: Library, isa: Isa) -> Schedule:
+        """The scheduled function of operands, parameters and result, in this order."""

@@ -1,0 +1,16 @@
+"""Schedules that need no thought: loops over elements, in vectors."""
+
+from __future__ import annotations
+
+from fpc.backends.tvm.library import Schedule
+
+
+def vectorise_rows(schedule: Schedule, block: str, lanes: int) -> None:
+    """Let the innermost loop of a block run in vectors, as wide as divide it."""
+    loop = schedule.get_loops(schedule.get_sblock(block))[-1]
+    extent = int(schedule.get(loop).extent)
+    width = next(width for width in range(min(4 * lanes, extent), 0, -1) if extent % width == 0)
+    if width == 1:
+        return
+    _, vector = schedule.split(loop, [None, width])
+    schedule.vectorize(vector)

@@ -1,0 +1,72 @@
+"""Means over whole feature maps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from fpc.backends.tvm.buffer import Buffer, Parameter
+from fpc.backends.tvm.isa.description import Isa
+from fpc.backends.tvm.kernels.kernel import Kernel
+from fpc.backends.tvm.library import Expression, Library, Schedule
+from fpc.ir.dtype import DType
+
+SCALE = Parameter(DType.F32, (2,))
+"""What a sum is multiplied by, and what is added then."""
+
+
+@dataclass(frozen=True)
+class Mean(Kernel):
+    """The mean of `count` neighbouring rows, scaled and rounded, halves to even."""
+
+    family: Literal["mean"] = field(default="mean", kw_only=True)
+
+    operand: Buffer
+    stored: Buffer
+    count: int
+
+    @property
+    def operands(self) -> tuple[Buffer, ...]:
+        """The feature map."""
+        return (self.operand,)
+
+    @property
+    def result(self) -> Buffer:
+        """One row an image."""
+        return self.stored
+
+    def lower(self, library: Library, isa: Isa) -> Schedule:
+        """The loops, scheduled."""
+        x, scale = library.placeholder(self.operand, "x"), library.parameter(SCALE, "scale")
+        i = library.reduce_axis(self.count, "i")
+        least, greatest = (
+            library.constant(bound, DType.F32) for bound in (DType.I8.minimum, DType.I8.maximum)
+        )
+
+        def total(image: Expression, channel: Expression) -> Expression:
+            return library.sum(
+                library.integer_at(self.operand, x, image * self.count + i, channel), (i,)
+            )
+
+        totals = library.compute(self.stored.shape, total, "totals")
+
+        def element(image: Expression, channel: Expression) -> Expression:
+            real = library.cast(totals[image, channel], DType.F32) * scale[0] + scale[1]
+            clamped = library.maximum(library.minimum(real, greatest), least)
+            return library.cast(library.nearest(clamped) + self.stored.offset, self.stored.dtype)
+
+        result = library.compute(self.stored.shape, element, "result")
+        schedule = library.schedule([x, scale, result])
+        self._schedule(schedule, isa)
+        return schedule
+
+    def _schedule(self, schedule: Schedule, isa: Isa) -> None:
+        totals, result = schedule.get_sblock("totals"), schedule.get_sblock("result")
+        _, channel = schedule.get_loops(result)
+        outer, lane = schedule.split(channel, [None, isa.lanes])
+        schedule.compute_at(totals, outer, preserve_unit_loops=True)
+        *_, lanes, i = schedule.get_loops(totals)
+        schedule.reorder(i, lanes)
+        schedule.vectorize(lanes)
+        schedule.decompose_reduction(totals, i)
+        schedule.vectorize(lane)

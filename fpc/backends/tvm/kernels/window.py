@@ -1,0 +1,98 @@
+"""Sliding windows over stored feature maps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+from fpc.backends.tvm.buffer import Buffer
+from fpc.backends.tvm.library import Expression, Library, Tensor
+
+
+@dataclass(frozen=True)
+class Window:
+    """A kernel of taps that slides over NHWC maps; pairs are (vertical, horizontal).
+
+    `pads` are (top, left); what is added at the bottom and right follows from `count`, the number
+    of windows.
+    """
+
+    batch: int
+    extent: tuple[int, int]
+    count: tuple[int, int]
+    kernel: tuple[int, int]
+    strides: tuple[int, int] = (1, 1)
+    dilations: tuple[int, int] = (1, 1)
+    pads: tuple[int, int] = (0, 0)
+
+    @classmethod
+    def over_rows(cls, rows: int) -> Self:
+        """One tap on each of `rows` rows: what makes a pointwise convolution a matrix product."""
+        return cls(1, (1, rows), (1, rows), (1, 1))
+
+    @property
+    def reach(self) -> tuple[int, int]:
+        """Rows and columns that all windows of an image together touch, padding included."""
+        return self._reach(0), self._reach(1)
+
+    def _reach(self, axis: int) -> int:
+        last = (self.count[axis] - 1) * self.strides[axis]
+        return last + self.dilations[axis] * (self.kernel[axis] - 1) + 1
+
+    @property
+    def is_padded(self) -> bool:
+        """Whether some window touches padding."""
+        return any(
+            self.pads[axis] > 0 or self.reach[axis] > self.pads[axis] + self.extent[axis]
+            for axis in (0, 1)
+        )
+
+    def row(self, line: Expression, tap: Expression) -> tuple[Expression, Expression]:
+        """Image and padded row that a tap sees from line `line` of windows, of all images."""
+        image, row = (0, line) if self.batch == 1 else (line // self.count[0], line % self.count[0])
+        return image, row * self.strides[0] + tap * self.dilations[0]
+
+    def column(self, position: Expression, tap: Expression) -> Expression:
+        """The padded column that a tap sees from the window at `position` of a line."""
+        return position * self.strides[1] + tap * self.dilations[1]
+
+    def padded(
+        self,
+        library: Library,
+        operand: Buffer,
+        x: Tensor,
+        like: Buffer,
+        fill: Expression,
+    ) -> Tensor:
+        """What the windows touch of a map, as [image, row, column, channel] of `like`'s columns.
+
+        Elements are stored as `like` says; padding holds `fill`, and so do channels beyond the
+        operand's.
+        """
+        height, width = self.extent
+
+        def element(
+            image: Expression, row: Expression, column: Expression, channel: Expression
+        ) -> Expression:
+            at = (image * height + row - self.pads[0]) * width + column - self.pads[1]
+            integer = library.integer_at(operand, x, at, channel) + like.offset
+            value = library.cast(integer, like.dtype)
+            inside = self._inside(row, column)
+            if like.columns > operand.columns:
+                inside.append(channel < operand.columns)
+            if not inside:
+                return value
+            return library.where(library.every(inside), value, library.cast(fill, like.dtype))
+
+        return library.compute((self.batch, *self.reach, like.columns), element, "padded")
+
+    def _inside(self, row: Expression, column: Expression) -> list[Expression]:
+        """The conditions under which a padded position lies on the map."""
+        conditions: list[Expression] = []
+        for axis, at in enumerate((row, column)):
+            pad, extent = self.pads[axis], self.extent[axis]
+            if pad > 0:
+                conditions.append(at >= pad)
+            if self.reach[axis] > pad + extent:
+                conditions.append(at < pad + extent)
+        return conditions

@@ -1,0 +1,169 @@
+"""TVM by names that stay: the only module that knows where this release keeps its parts.
+
+TVM's Python names move from release to release (tir became tirx, its schedules s_tir, struct infos
+types). Kernels and the program around them are written against `Library`; a new release of TVM is a
+new version of this file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from fpc.ir.dtype import DType
+
+if TYPE_CHECKING:
+    from fpc.backends.tvm.buffer import Buffer, Parameter
+    from fpc.backends.tvm.isa.description import Intrinsic
+
+Expression: TypeAlias = Any
+"""A scalar of TVM's tensor expressions."""
+Tensor: TypeAlias = Any
+"""A tensor of TVM's tensor expressions, indexed by expressions."""
+Schedule: TypeAlias = Any
+"""A function of loops that can be transformed."""
+Module: TypeAlias = Any
+"""Functions, of loops and of graphs."""
+
+_ROUNDING = 1.5 * 2**23
+"""Added to a float32 of magnitude below 2**22 it rounds to an integer, halves to even."""
+_ROUNDING_BITS = 0x4B400000
+"""The bits of `_ROUNDING`: the sum's bits less these are the integer."""
+
+
+@dataclass(frozen=True)
+class Library:
+    """The parts of TVM that fpc uses."""
+
+    tvm: Any
+    te: Any
+    tirx: Any
+    s_tir: Any
+    relax: Any
+
+    @classmethod
+    def load(cls) -> Library:
+        """TVM, imported."""
+        return _load()
+
+    def placeholder(self, buffer: Buffer, name: str) -> Tensor:
+        """An argument stored as `buffer`."""
+        return self.te.placeholder((buffer.rows, buffer.columns), buffer.dtype_name, name=name)
+
+    def parameter(self, parameter: Parameter, name: str) -> Tensor:
+        """An argument that holds constants."""
+        return self.te.placeholder(parameter.shape, parameter.dtype_name, name=name)
+
+    def compute(self, shape: Sequence[int], body: Callable[..., Expression], name: str) -> Tensor:
+        """The tensor whose element at an index is `body` of it."""
+        return self.te.compute(tuple(shape), body, name=name)
+
+    def reduce_axis(self, extent: int, name: str) -> Expression:
+        """An index that `sum` and `greatest` run over."""
+        return self.te.reduce_axis((0, extent), name=name)
+
+    def sum(self, term: Expression, axes: Sequence[Expression]) -> Expression:
+        """The sum of `term` over `axes`."""
+        return self.te.sum(term, axis=list(axes))
+
+    def greatest(self, term: Expression, axes: Sequence[Expression]) -> Expression:
+        """The greatest `term` over `axes`."""
+        return self.te.max(term, axis=list(axes))
+
+    def maximum(self, a: Expression, b: Expression) -> Expression:
+        """The greater of two."""
+        return self.te.max(a, b)
+
+    def minimum(self, a: Expression, b: Expression) -> Expression:
+        """The smaller of two."""
+        return self.te.min(a, b)
+
+    def where(self, condition: Expression, yes: Expression, no: Expression) -> Expression:
+        """`yes` where the condition holds, else `no`, of which only the one is computed."""
+        return self.tirx.if_then_else(condition, yes, no)
+
+    def every(self, conditions: Sequence[Expression]) -> Expression:
+        """Whether all conditions hold."""
+        return self.tirx.all(*conditions)
+
+    def constant(self, value: float, dtype: DType) -> Expression:
+        """A number."""
+        return self.tirx.const(value, dtype.numpy.name)
+
+    def i32(self, value: Expression) -> Expression:
+        """`value` as int32."""
+        return self.cast(value, DType.I32)
+
+    def cast(self, value: Expression, dtype: DType) -> Expression:
+        """`value` as another element type; integers lose what does not fit."""
+        if isinstance(value, int | float):
+            return self.constant(value, dtype)
+        return value.astype(dtype.numpy.name)
+
+    def integer_at(self, buffer: Buffer, x: Tensor, row: Expression, column: Expression) -> Any:
+        """The integer that an element of a stored tensor stands for, as int32."""
+        return self.i32(x[row, column]) - self.i32(buffer.offset)
+
+    def nearest(self, real: Expression) -> Expression:
+        """A float32 of magnitude below 2**22 as the nearest int32, halves to even."""
+        shifted = real + self.constant(_ROUNDING, DType.F32)
+        return self.tirx.reinterpret("int32", shifted) - self.i32(_ROUNDING_BITS)
+
+    def schedule(self, arguments: Sequence[Tensor]) -> Schedule:
+        """The function that computes the last of `arguments` from the others, to be scheduled."""
+        return self.s_tir.Schedule(self.te.create_prim_func(list(arguments)))
+
+    def register_intrinsic(self, intrinsic: Intrinsic) -> None:
+        """Make an instruction known to `Schedule.tensorize` by its name."""
+        if self.s_tir.TensorIntrin.get(intrinsic.name, allow_missing=True) is not None:
+            return
+        names = {"T": self.tvm.script.tirx}
+        functions = [
+            self.tvm.script.from_source(text, names)
+            for text in (intrinsic.description, intrinsic.implementation)
+        ]
+        self.s_tir.TensorIntrin.register(intrinsic.name, *functions)
+
+    def function(self, schedule: Schedule, name: str) -> Any:
+        """A scheduled function, to be taken as it is under a name of its own."""
+        function = schedule.mod["main"]
+        return function.with_attr("global_symbol", name).with_attr("tirx.is_scheduled", True)
+
+    def tensor_type(self, parameter: Parameter | Buffer) -> Any:
+        """The type of a tensor in a graph of calls."""
+        return self.relax.TensorType(parameter.shape, parameter.dtype_name)
+
+    def executable(self, module: Module, target: Mapping[str, object]) -> Any:
+        """A graph of calls of scheduled functions, compiled for a machine.
+
+        Nothing is fused or laid out anew: what is scheduled stays.
+        """
+        transform = self.relax.transform
+        passes = (
+            transform.ToNonDataflow(),
+            transform.RemovePurityChecking(),
+            transform.CallTIRRewrite(),
+            transform.StaticPlanBlockMemory(),
+            transform.LowerAllocTensor(),
+            transform.KillAfterLastUse(),
+            transform.LowerRuntimeBuiltin(),
+            transform.ComputePrimValue(),
+            transform.VMShapeLower(),
+            transform.AttachGlobalSymbol(),
+        )
+        return self.relax.build(
+            module,
+            target=self.tvm.target.Target(dict(target)),
+            relax_pipeline=self.tvm.transform.Sequential(passes),
+            exec_mode="bytecode",
+        )
+
+
+@cache
+def _load() -> Library:
+    import tvm
+    from tvm import relax, s_tir, te, tirx
+
+    return Library(tvm, te, tirx, s_tir, relax)

@@ -1,0 +1,73 @@
+"""Sums and products of two tensors."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from fpc.backends.tvm.kernels.elementwise import Product, Sum
+from fpc.backends.tvm.planning.site import Site
+from fpc.interp.integer.elementwise import xnnpack_sum_factors
+from fpc.interp.integer.rescale import activation_range
+from fpc.interp.numerics import Numerics
+from fpc.ir.constant import Array
+from fpc.ir.ops import Add, Mul, Sub
+from fpc.ir.types import QuantParams
+
+_LARGEST_SHIFT = 30
+
+
+def add(site: Site[Add]) -> None:
+    """`Add`."""
+    _signed_sum(site, 1)
+
+
+def sub(site: Site[Sub]) -> None:
+    """`Sub`."""
+    _signed_sum(site, -1)
+
+
+def mul(site: Site[Mul]) -> None:
+    """`Mul`."""
+    site.require_int8()
+    a, b = (_as_stored(site, index) for index in (0, 1))
+    result = site.node.output.type
+    scale = np.float32(a.scale) * np.float32(b.scale) / np.float32(result.quantisation.scale)
+    integers = np.array((a.zero_point, b.zero_point, *_limits(site)), np.int32)
+    _emit(site, Product, [np.array([scale], np.float32), integers])
+
+
+def _signed_sum(site: Site[Add] | Site[Sub], sign: int) -> None:
+    site.require_int8()
+    a, b = (_as_stored(site, index) for index in (0, 1))
+    factors = xnnpack_sum_factors(a, b, site.node.output.type.quantisation, sign)
+    if factors.shift > _LARGEST_SHIFT:
+        raise site.unsupported(
+            "its operands' scales are less than a thousandth of its result's",
+            "calibrate with samples on which the branches carry comparable values",
+        )
+    _emit(site, Sum, [np.array((*factors, *_limits(site)), np.int32)])
+
+
+def _emit(
+    site: Site[Add] | Site[Sub] | Site[Mul], family: type[Sum | Product], parameters: list[Array]
+) -> None:
+    a, b = site.operand(0), site.operand(1)
+    shapes = site.type(0).shape, site.type(1).shape
+    kernel = family(a.buffer, b.buffer, site.result, site.node.output.type.shape, shapes)
+    site.emit(kernel, [a, b], parameters)
+
+
+def _as_stored(site: Site[Add] | Site[Sub] | Site[Mul], index: int) -> QuantParams:
+    """The quantisation of an operand as its stored elements have it."""
+    quant = site.type(index).quantisation
+    return replace(quant, zero_points=(quant.zero_point + site.isa.offset,))
+
+
+def _limits(site: Site[Add] | Site[Sub] | Site[Mul]) -> tuple[int, int, int]:
+    """Least and greatest integer less the zero point; the zero point as stored."""
+    result = site.node.output.type
+    span = activation_range(result, site.op.activation, Numerics.TFLITE_XNNPACK)
+    zero_point = result.quantisation.zero_point
+    return span.minimum - zero_point, span.maximum - zero_point, zero_point + site.isa.offset

@@ -1,0 +1,90 @@
+"""Where a node is planned: the node at hand and the program being made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from fpc.backends.tvm.assembler import Assembler, Stored
+from fpc.backends.tvm.buffer import Buffer
+from fpc.backends.tvm.isa.description import Isa
+from fpc.backends.tvm.kernels.table import AnyKernel
+from fpc.diagnostics.errors import UnsupportedOpError
+from fpc.ir.constant import Array
+from fpc.ir.dtype import DType
+from fpc.ir.graph import Node
+from fpc.ir.op import Op
+from fpc.ir.types import TensorType
+
+OpT_co = TypeVar("OpT_co", bound=Op, covariant=True)
+
+
+@dataclass(frozen=True)
+class Site(Generic[OpT_co]):
+    """One node whose kernels are chosen."""
+
+    node: Node[OpT_co]
+    assembler: Assembler
+
+    @property
+    def op(self) -> OpT_co:
+        """The operator and its attributes."""
+        return self.node.op
+
+    @property
+    def isa(self) -> Isa:
+        """The instruction set to plan for."""
+        return self.assembler.isa
+
+    @property
+    def result(self) -> Buffer:
+        """How the first result is to be stored."""
+        return self.assembler.storage(self.node.outputs[0].type)
+
+    def operand(self, index: int = 0) -> Stored:
+        """An operand in the storage between kernels."""
+        return self.assembler.operand(self.node.input(index))
+
+    def operand_as_is(self, index: int = 0) -> Stored:
+        """An operand however it is stored."""
+        return self.assembler.operand_as_is(self.node.input(index))
+
+    def type(self, index: int = 0) -> TensorType:
+        """The type of an operand."""
+        return self.node.input(index).type
+
+    def array(self, index: int, what: str) -> Array:
+        """The values of a constant operand; `UnsupportedOpError` when they are computed."""
+        value = self.node.input(index)
+        if not value.is_constant:
+            raise self.unsupported(
+                f"its {what} are computed by the network", f"fold the {what} into a constant"
+            )
+        return value.data
+
+    def emit(
+        self, kernel: AnyKernel, operands: Sequence[Stored], parameters: Sequence[Array] = ()
+    ) -> None:
+        """Let the node's first result be what a kernel computes."""
+        made = self.assembler.call(kernel, operands, parameters)
+        self.assembler.define(self.node.outputs[0], made)
+
+    def require_int8(self) -> None:
+        """`UnsupportedOpError` unless operands that are activations and results are int8."""
+        for value in (*self.node.operands[:1], *self.node.outputs):
+            if value.type.dtype is not DType.I8 or not value.type.is_quantised:
+                raise self.unsupported(
+                    f"%{value.name} is {value.type.dtype.value}, kernels take quantised int8",
+                    "compile with --int8, or use --backend tflite",
+                )
+
+    def unsupported(self, reason: str, remedy: str) -> UnsupportedOpError:
+        """The error that says why this node has no kernel and what to do about it."""
+        return UnsupportedOpError(
+            "unsupported-op",
+            f"the back end tvm cannot compile {self.op.mnemonic} "
+            f"%{self.node.outputs[0].name}: {reason}",
+            location=self.node.location,
+            help=remedy,
+        )

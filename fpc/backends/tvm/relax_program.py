@@ -1,0 +1,52 @@
+"""A program as a module of TVM: scheduled functions, and a graph that calls them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from fpc.backends.tvm.buffer import Buffer, Parameter
+from fpc.backends.tvm.isa.description import Isa
+from fpc.backends.tvm.library import Library, Module
+from fpc.backends.tvm.program import Place, Program, Slot
+
+ENTRY = "main"
+
+
+def relax_module(program: Program, library: Library, isa: Isa) -> Module:
+    """The module whose function `main` takes inputs and parameters and gives all outputs."""
+    relax = library.relax
+    builder = relax.BlockBuilder()
+    functions = [
+        builder.add_func(library.function(kernel.lower(library, isa), name), name)
+        for name, kernel in zip(function_names(program), program.kernels, strict=True)
+    ]
+    variables = {
+        **_variables(library, "input", program.inputs),
+        **_variables(library, "parameter", program.parameters),
+    }
+    with builder.function(ENTRY, list(variables.values())):
+        with builder.dataflow():
+            for index, call in enumerate(program.calls):
+                arguments = [variables[slot] for slot in call.arguments]
+                result = library.tensor_type(program.kernels[call.kernel].result)
+                made = relax.call_tir(functions[call.kernel], arguments, result)
+                variables[Slot("result", index)] = builder.emit(made)
+            outputs = [variables[slot] for slot in program.outputs]
+            given = builder.emit_output(relax.Tuple(outputs))
+        builder.emit_func_output(given)
+    return builder.get()
+
+
+def _variables(
+    library: Library, place: Place, tensors: Sequence[Buffer | Parameter]
+) -> dict[Slot, Any]:
+    return {
+        Slot(place, index): library.relax.Var(f"{place}{index}", library.tensor_type(tensor))
+        for index, tensor in enumerate(tensors)
+    }
+
+
+def function_names(program: Program) -> list[str]:
+    """The names of the kernels in the library: `fpc_convolution_3`."""
+    return [f"fpc_{kernel.family}_{index}" for index, kernel in enumerate(program.kernels)]

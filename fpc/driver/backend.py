@@ -1,0 +1,148 @@
+"""Back ends as the road uses them: a graph becomes files, files are verified and run."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from fpc.diagnostics.errors import BackendError
+from fpc.driver.lower import emit_tflite, set_io, set_layout, tflite_runner
+from fpc.driver.verify import Verification, verify_exactly, verify_file
+from fpc.interp.numerics import Numerics
+from fpc.interp.runner import Runner
+from fpc.ir.graph import Graph
+from fpc.measure.protocol import MeasureConfig
+from fpc.targets.description import Target
+
+if TYPE_CHECKING:
+    from fpc.backends.tvm.isa.description import Isa
+
+MODEL_FILE = "model.tflite"
+
+
+@dataclass(frozen=True)
+class Emitted:
+    """The files of an artifact by name, and the bytes that a measuring runner takes for them."""
+
+    files: Mapping[str, bytes]
+    content: bytes
+
+
+class Backend(Protocol):
+    """One way to make an artifact. Graphs are NHWC where they are emitted and verified."""
+
+    @property
+    def libraries(self) -> tuple[str, ...]:
+        """The packages whose versions a report states."""
+        ...
+
+    def emit(self, graph: Graph, provenance: Mapping[str, str]) -> Emitted:
+        """The artifact that computes `graph`."""
+        ...
+
+    def verify(self, emitted: Emitted, graph: Graph, numerics: Numerics) -> Verification:
+        """How the artifact's outputs compare with the graph's; `BackendError` when they do not."""
+        ...
+
+    def runner(self, graph: Graph) -> Runner:
+        """Runs an NCHW graph as an artifact would, taking and giving float NCHW arrays."""
+        ...
+
+
+def backend_for(target: Target) -> Backend:
+    """The back end that the target names.
+
+    `MissingBackendError` where its library is not installed, `BackendError` where it does not know
+    the target.
+    """
+    if target.runtime.backend == "tflite":
+        return TfliteBackend()
+    from fpc.backends.tvm.requirements import require_tvm
+
+    require_tvm()
+    return TvmBackend(_isa(target))
+
+
+@dataclass(frozen=True)
+class TfliteBackend:
+    """A .tflite file, run by LiteRT."""
+
+    libraries: tuple[str, ...] = ("ai-edge-litert", "tflite")
+
+    def emit(self, graph: Graph, provenance: Mapping[str, str]) -> Emitted:
+        """The .tflite file."""
+        content = emit_tflite(graph, provenance)
+        return Emitted({MODEL_FILE: content}, content)
+
+    def verify(self, emitted: Emitted, graph: Graph, numerics: Numerics) -> Verification:
+        """See `verify_file`."""
+        return verify_file(emitted.content, graph, numerics)
+
+    def runner(self, graph: Graph) -> Runner:
+        """LiteRT."""
+        return tflite_runner(graph)
+
+
+@dataclass(frozen=True)
+class TvmBackend:
+    """A library of fpc's own kernels for an instruction set, compiled and run by TVM."""
+
+    isa: Isa
+    libraries: tuple[str, ...] = ("apache-tvm", "apache-tvm-ffi")
+
+    def emit(self, graph: Graph, provenance: Mapping[str, str]) -> Emitted:
+        """Library, parameters and manifest."""
+        from fpc.backends.tvm.emitter import emit
+
+        files = emit(graph, self.isa, provenance)
+        return Emitted(files, _archive(files))
+
+    def verify(self, emitted: Emitted, graph: Graph, numerics: Numerics) -> Verification:
+        """Every bit must be that of the kernels' own numerics, whatever the target's."""
+        from fpc.backends.tvm.artifact import NUMERICS
+        from fpc.measure.tvm_runner import TvmRunner
+
+        del numerics
+        runtime = f"TVM kernels for {self.isa.name}"
+        return verify_exactly(
+            lambda inputs: TvmRunner().outputs(emitted.content, inputs, MeasureConfig()),
+            graph,
+            NUMERICS,
+            runtime,
+        )
+
+    def runner(self, graph: Graph) -> Runner:
+        """The artifact, in this process."""
+        from fpc.measure.tvm import TvmModel
+
+        lowered = graph.clone()
+        set_io(lowered, "float32", "float32")
+        set_layout(lowered, "nchw")
+        return TvmModel(self.emit(lowered, {}).content)
+
+
+def _isa(target: Target) -> Isa:
+    from fpc.backends.tvm.isa.table import ISAS, isa_of_this_machine
+
+    match target.runtime.tvm_isa:
+        case None:
+            raise BackendError(
+                "tvm-target",
+                f"the back end tvm has no kernels for the target {target.name}",
+                help="compile for --target host, or leave --backend out",
+            )
+        case "native":
+            return isa_of_this_machine()
+        case name:
+            return ISAS[name]
+
+
+def _archive(files: Mapping[str, bytes]) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return packed.getvalue()

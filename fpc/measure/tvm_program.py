@@ -1,0 +1,32 @@
+"""Measures one network compiled by TVM and leaves: `python -m fpc.measure.tvm_program FOLDER`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from fpc.diagnostics.errors import MeasureError
+from fpc.measure.exchange import Plan
+from fpc.measure.timed_program import measure_and_leave
+from fpc.measure.tvm import TvmModel
+
+
+def main() -> None:
+    """Do the task in the folder."""
+    modules: dict[str, Any] = sys.modules
+    modules["torch"] = None  # TVM would import it where it finds it, which takes a second
+    measure_and_leave(_load)
+
+
+def _load(content: bytes, plan: Plan) -> TvmModel:
+    if plan.config.threads != 1:
+        raise MeasureError(
+            "tvm-threads",
+            f"kernels compiled by TVM run in one thread, not in {plan.config.threads}",
+            help="leave --threads at 1; --workers runs networks side by side",
+        )
+    return TvmModel(content)
+
+
+if __name__ == "__main__":
+    main()

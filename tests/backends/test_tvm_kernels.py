@@ -1,0 +1,163 @@
+"""Every kernel family against the interpreter, bit by bit: operators, odd shapes, extremes, tiles.
+
+Many cases share one compilation, which is what takes the time.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from fpc.backends.tvm.isa.plain import PLAIN
+from fpc.backends.tvm.isa.table import isa_of_this_machine
+from fpc.backends.tvm.kernels import convolution, depthwise
+from fpc.backends.tvm.kernels.convolution import Convolution
+from fpc.backends.tvm.kernels.depthwise import Depthwise
+from fpc.backends.tvm.planner import plan
+from fpc.backends.tvm.planning.table import PLANNERS
+from fpc.diagnostics.errors import UnsupportedOpError
+from fpc.interp.executor import run
+from fpc.interp.numerics import Numerics
+from fpc.ir import ops
+from fpc.ir.dtype import DType
+from fpc.ir.graph import Graph
+from fpc.ir.op import Activation, Layout
+from tests.backends.tflite_graphs import random_inputs
+from tests.backends.tflite_integer_cases import cases
+from tests.backends.tvm_programs import (
+    assert_kernels_agree,
+    execute,
+    merged,
+    with_kernel_tiled,
+)
+from tests.numeric.integer_cases import Draw, one_op, same_pads
+
+NHWC = Layout.NHWC
+ISAS = list({isa.name: isa for isa in (PLAIN, isa_of_this_machine())}.values())
+every_isa = pytest.mark.parametrize("isa", ISAS, ids=lambda isa: isa.name)
+
+
+@every_isa
+def test_every_operator_with_a_kernel(isa):
+    found = [case.graph for case in cases(DType.I8).values() if _is_planned(case.graph, isa)]
+    maps = Draw(1).type((2, 3, 4, 5))
+    found.append(one_op(ops.ReduceMean((1, 2)), [maps], maps.quantisation))
+    assert {type(node.op) for graph in found for node in graph} == set(PLANNERS)
+    assert_kernels_agree(found, [random_inputs(graph) for graph in found], isa)
+
+
+def _is_planned(graph: Graph, isa) -> bool:
+    try:
+        plan(graph, isa)
+    except UnsupportedOpError:
+        return False
+    return True
+
+
+@every_isa
+def test_convolutions_of_odd_shapes(isa):
+    """Channels that fill no vector, strides, dilations, uneven pads, all clamps, batches."""
+    graphs = [_convolution(Draw(seed)) for seed in range(8)]
+    assert_kernels_agree(graphs, [_extreme_inputs(graph) for graph in graphs], isa)
+
+
+@every_isa
+def test_dense_layers_of_odd_shapes(isa):
+    graphs = [_dense(Draw(seed)) for seed in range(6)]
+    assert_kernels_agree(graphs, [_extreme_inputs(graph) for graph in graphs], isa)
+
+
+@every_isa
+def test_sums_and_products_of_scales_far_apart(isa):
+    graphs = [_of_two(Draw(seed)) for seed in range(12)]
+    assert_kernels_agree(graphs, [_extreme_inputs(graph) for graph in graphs], isa)
+
+
+@every_isa
+@pytest.mark.parametrize("kind", ["pointwise", "spatial", "depthwise"])
+def test_every_tile_computes_the_same(isa, kind):
+    graph = _TILED[kind](Draw(3))
+    planned = plan(graph, isa)
+    index, kernel = next(
+        (index, kernel)
+        for index, kernel in enumerate(planned.program.kernels)
+        if isinstance(kernel, Convolution | Depthwise)
+    )
+    match kernel:
+        case Convolution():
+            tiles = list(convolution.tiles(kernel, isa))
+        case Depthwise():
+            tiles = list(depthwise.tiles(kernel.window, isa))
+    assert len(tiles) >= 4
+    [x] = _extreme_inputs(graph)
+    [want] = run(graph, [x], Numerics.TFLITE_XNNPACK)
+    tiled = [with_kernel_tiled(planned, index, tile) for tile in tiles]
+    for tile, got in zip(tiles, execute(merged(tiled), [x] * len(tiles), isa), strict=True):
+        np.testing.assert_array_equal(got.reshape(want.shape), want, str(tile))
+
+
+def _convolution(draw: Draw, groups: int = 1) -> Graph:
+    size = draw.pair(5, 9)
+    kernel, strides, dilations = draw.pair(1, 3), draw.pair(1, 2), draw.pair(1, 2)
+    pads = draw.choice([(0,) * 4, same_pads(size, kernel, strides, dilations), (1, 0, 2, 1)])
+    channels, units = draw.integer(1, 19), draw.integer(1, 37)
+    if draw.integer(0, 2) == 0:
+        groups = units = channels
+    x = draw.type((draw.integer(1, 2), *size, channels))
+    w, b, scale = draw.weights((units, *kernel, channels // groups), x)
+    op = ops.Conv2d(strides, pads, dilations, groups, draw.choice(list(Activation)), NHWC)
+    return one_op(op, [x, w, b if draw.integer(0, 4) else None], draw.quant(scale))
+
+
+def _dense(draw: Draw) -> Graph:
+    x = draw.type((*draw.pair(1, 5), draw.integer(1, 70))[draw.integer(0, 1) :])
+    w, b, scale = draw.weights(
+        (draw.integer(1, 40), x.shape[-1]), x, per_axis=bool(draw.integer(0, 1))
+    )
+    return one_op(ops.Dense(draw.choice(list(Activation))), [x, w, b], draw.quant(scale))
+
+
+def _of_two(draw: Draw) -> Graph:
+    shape = (draw.integer(1, 2), *draw.pair(1, 4), draw.integer(1, 20))
+    other = draw.choice([shape, (1, 1, 1, shape[3]), (shape[0], 1, 1, shape[3]), (1, 1, 1, 1)])
+    op = draw.choice([ops.Add, ops.Sub, ops.Mul])(draw.choice(list(Activation)))
+    scales = [draw.factor(0.001, 0.5) for _ in range(3)]
+    x, y = draw.type(shape, scales[0]), draw.type(other, scales[1])
+    return one_op(op, [x, y], draw.quant(scales[2]))
+
+
+def _pointwise_tiled(draw: Draw) -> Graph:
+    x = draw.type((1, 2, 6, 10))
+    w, b, scale = draw.weights((45, 1, 1, 10), x)
+    return one_op(ops.Conv2d(layout=NHWC), [x, w, b], draw.quant(scale))
+
+
+def _spatial_tiled(draw: Draw) -> Graph:
+    x = draw.type((1, 5, 6, 3))
+    w, b, scale = draw.weights((30, 3, 3, 3), x)
+    return one_op(ops.Conv2d(pads=(1, 1, 1, 1), layout=NHWC), [x, w, b], draw.quant(scale))
+
+
+def _depthwise_tiled(draw: Draw) -> Graph:
+    x = draw.type((1, 5, 12, 20))
+    w, b, scale = draw.weights((20, 3, 3, 1), x)
+    op = ops.Conv2d(pads=(1, 1, 1, 1), groups=20, layout=NHWC)
+    return one_op(op, [x, w, b], draw.quant(scale))
+
+
+_TILED = {
+    "pointwise": _pointwise_tiled,
+    "spatial": _spatial_tiled,
+    "depthwise": _depthwise_tiled,
+}
+
+
+def _extreme_inputs(graph: Graph):
+    """Random integers, a third of them the least or the greatest of the type."""
+    rng = np.random.default_rng(5)
+    inputs = random_inputs(graph)
+    for array in inputs:
+        limits = np.iinfo(array.dtype)
+        array[rng.random(array.shape) < 1 / 6] = limits.min
+        array[rng.random(array.shape) < 1 / 6] = limits.max
+    return inputs
