@@ -25,6 +25,7 @@ from fpc.cli import (
     explain,
     fit,
     golden,
+    import_weights,
     measure,
     predict,
     search,
@@ -55,6 +56,7 @@ app.command("measure")(measure.run)
 app.command("fit")(fit.run)
 app.command("calibrate-target")(calibrate.run)
 app.command("search")(search.run)
+app.command("import-weights")(import_weights.run)
 app.command("targets")(targets.run)
 app.add_typer(golden.app, name="golden")
 app.add_typer(zoo.app, name="zoo")

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpc.diagnostics.errors import SearchError
-from fpc.search.space import Block, Space, Stage, StageChoice
+from fpc.search.encoding import encode
+from fpc.search.space import Block, Space, Stage, StageChoice, Subnet
 
 IntArray = NDArray[np.intp]
 
@@ -106,6 +107,20 @@ def subnets(choices: Sequence[StageChoices]) -> int:
     for stage in choices:
         total *= len(stage)
     return total
+
+
+def require_subnet(space: Space, choices: Sequence[StageChoices], subnet: Subnet) -> None:
+    """`SearchError` unless `subnet` is one of the space's, whose choices are `choices`."""
+    if len(subnet.stages) != len(space.stages) or subnet.setting not in space.settings:
+        raise SearchError(
+            "no-such-subnet",
+            f"`{encode(subnet)}` is no network of the space `{space.name}`",
+            help=f"its networks have {len(space.stages)} stages, the resolutions "
+            f"{', '.join(map(str, space.resolutions))} and the widths "
+            f"{', '.join(f'{width:g}' for width in space.widths)}",
+        )
+    for stage, choice in zip(choices, subnet.stages, strict=True):
+        stage.index(choice)
 
 
 def _rows(stage: Stage) -> Iterator[tuple[int, ...]]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from fpc.diagnostics.errors import SearchError
 from fpc.search.accuracy import AccuracyModel, Provenance
 from fpc.search.accuracy_fit import fit_accuracy
-from fpc.search.choices import StageChoices
+from fpc.search.choices import StageChoices, require_subnet
 from fpc.search.encoding import decode
 from fpc.search.space import Space, Subnet
 
@@ -67,16 +67,7 @@ def _rows(
 
 def _subnet(text: str, space: Space, choices: Sequence[StageChoices]) -> Subnet:
     subnet = decode(text)
-    if len(subnet.stages) != len(space.stages) or subnet.setting not in space.settings:
-        raise SearchError(
-            "no-such-subnet",
-            f"`{text}` is no network of the space `{space.name}`",
-            help=f"its networks have {len(space.stages)} stages, the resolutions "
-            f"{', '.join(map(str, space.resolutions))} and the widths "
-            f"{', '.join(f'{width:g}' for width in space.widths)}",
-        )
-    for stage, choice in zip(choices, subnet.stages, strict=True):
-        stage.index(choice)
+    require_subnet(space, choices, subnet)
     return subnet
 
 

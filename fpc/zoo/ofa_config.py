@@ -7,7 +7,15 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError, model_validator
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
 
 from fpc.diagnostics.errors import ModelError
 from fpc.diagnostics.validation import problems
@@ -82,7 +90,9 @@ class _Shortcut(_Part):
 
 
 class _Block(_Part):
-    mobile_inverted_conv: _Inverted
+    mobile_inverted_conv: _Inverted = Field(
+        validation_alias=AliasChoices("mobile_inverted_conv", "conv")
+    )
     shortcut: _Shortcut | None
 
     @model_validator(mode="after")
@@ -138,10 +148,7 @@ def load(path: Path, *, resolution: int | None = None, seed: int | None = None) 
     `ModelError` for a file that cannot be read or holds something else.
     """
     config = _read(path, _Network)
-    if resolution is None:
-        beside = path.with_name(path.name.replace(".net.config", ".run.config"))
-        has_run = beside != path and beside.is_file()
-        resolution = _read(beside, _Run).image_size if has_run else _RESOLUTION
+    resolution = _resolution(path) if resolution is None else resolution
     b = NetworkBuilder(path.name.removesuffix(".net.config"), seed=seed, epsilon=config.bn.eps)
     x = config.first_conv.apply(b, b.input(3, resolution, resolution))
     for block in config.blocks:
@@ -152,6 +159,18 @@ def load(path: Path, *, resolution: int | None = None, seed: int | None = None) 
         x = b.global_pool(config.final_expand_layer.apply(b, x))
         x = config.feature_mix_layer.apply(b, x)
     return b.finish(b.dense(b.flatten(x), config.classifier.out_features))
+
+
+def blocks(path: Path) -> tuple[int, tuple[tuple[int, InvertedResidual], ...]]:
+    """The resolution, as `load` finds it, and each block with the channels that it gets."""
+    inverted = [block.mobile_inverted_conv for block in _read(path, _Network).blocks]
+    return _resolution(path), tuple((each.in_channels, each.block()) for each in inverted)
+
+
+def _resolution(path: Path) -> int:
+    beside = path.with_name(path.name.replace("net.config", "run.config"))
+    has_run = beside != path and beside.is_file()
+    return _read(beside, _Run).image_size if has_run else _RESOLUTION
 
 
 _PartT = TypeVar("_PartT", bound=_Part)

@@ -31,7 +31,7 @@ def read_checkpoint(path: Path) -> dict[str, Array]:
     inner = content.get(_STATE, content)
     entries = cast("Mapping[str, Any]", inner if isinstance(inner, Mapping) else {})
     state = {
-        key: tensor.detach().to(torch.float32).numpy()
+        str(key): tensor.detach().to(torch.float32).numpy()
         for key, tensor in entries.items()
         if isinstance(tensor, torch.Tensor) and tensor.is_floating_point()
     }
