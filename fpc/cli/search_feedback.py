@@ -49,7 +49,11 @@ JobCount = Annotated[
     typer.Option(help="Build networks in so many processes; `ray` on a Ray cluster.", metavar="N"),
 ]
 Samples = Annotated[
-    Path | None, typer.Option("--db", help="Sample database that `replay` looks in.")
+    Path | None,
+    typer.Option(
+        "--db",
+        help="Sample database: finished measurements are added at once, `replay` looks in it.",
+    ),
 ]
 
 
@@ -83,8 +87,10 @@ def feedback_options(
             help="name it with --journal, or the directory that it is beside with -o",
         )
     runners = {on: _runner(on, database, board_python) for on in measure}
-    options = FeedbackOptions(runners, rounds, journal=path, resume=resume, jobs=_jobs(jobs))
-    return replace(options, turns=1) if _RECORD in runners else options
+    options = FeedbackOptions(
+        runners, rounds, journal=path, resume=resume, jobs=_jobs(jobs), database=database
+    )
+    return replace(options, turns=1, database=None) if _RECORD in runners else options
 
 
 def print_feedback(report: SearchReport, journal: Path | None) -> None:

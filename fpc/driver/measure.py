@@ -26,7 +26,7 @@ from fpc.ir.constant import Array
 from fpc.ir.graph import Graph
 from fpc.measure.litert_runner import LiteRtRunner
 from fpc.measure.network_text import shape_only_text
-from fpc.measure.protocol import Expected, Failure, MeasureConfig, Request, Runner
+from fpc.measure.protocol import Expected, Failure, MeasureConfig, Request, Runner, Timing
 from fpc.measure.sample import Sample
 from fpc.measure.samples import SampleDatabase
 from fpc.targets import catalog
@@ -102,7 +102,12 @@ def _measure(request: Request, runner: Runner, config: MeasureConfig) -> Sample 
     [answer] = runner.run([request], config)
     if isinstance(answer, Failure):
         return answer
-    return Sample(answer, version("fpc"), request.multiply_adds, request.graph)
+    return sample_of(answer, request)
+
+
+def sample_of(timing: Timing, request: Request) -> Sample:
+    """What is kept of the `timing` of a `request`."""
+    return Sample(timing, version("fpc"), request.multiply_adds, request.graph)
 
 
 def prepare_request(model: Path | Graph, options: MeasureOptions, config: MeasureConfig) -> Request:

@@ -7,12 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
+from pathlib import Path
 from threading import Event, Lock
 from typing import Literal, TypeAlias
 
 from fpc.diagnostics.errors import FpcError, SearchError
 from fpc.diagnostics.progress import Progress, silent
-from fpc.driver.measure import MeasureOptions, prepare_request
+from fpc.driver.measure import MeasureOptions, prepare_request, sample_of
 from fpc.driver.workers import Jobs, mapped
 from fpc.measure.median import Interval, median, median_interval
 from fpc.measure.protocol import (
@@ -23,6 +24,7 @@ from fpc.measure.protocol import (
     Runner,
     Timing,
 )
+from fpc.measure.samples import SampleDatabase
 from fpc.search.encoding import encode
 from fpc.search.journal import Journal
 from fpc.search.network import build
@@ -65,8 +67,9 @@ class Latency:
 class Bench:
     """Measures networks on runners, each of which takes one network at a time.
 
-    What is in the journal is not measured again. Where there are several runners they work side by
-    side, and every network visits them in turn.
+    What is in the journal is not measured again. Finished measurements go there, and as samples
+    into the `database`. Where there are several runners they work side by side, and every network
+    visits them in turn.
     """
 
     def __init__(
@@ -75,13 +78,16 @@ class Bench:
         config: MeasureConfig,
         build: Build,
         journal: Journal,
+        *,
         jobs: Jobs = 1,
+        database: Path | None = None,
     ) -> None:
         self._runners = tuple(runners)
         self._config = config
         self._build = build
         self._journal = journal
         self._jobs: Jobs = jobs
+        self._database = database
         self._asked: dict[Subnet, int] = {}
         self._lock = Lock()
 
@@ -175,7 +181,7 @@ class Bench:
                     if isinstance(answer, Failure):
                         failures[subnet] = turn, answer.error
                     else:
-                        self._keep(subnet, turn, answer)
+                        self._keep(subnet, turn, answer, requests[subnet])
                 done += 1
                 progress("measure", done, total)
 
@@ -194,7 +200,7 @@ class Bench:
                 stop.set()
         return failures
 
-    def _keep(self, subnet: Subnet, turn: int, timing: Timing) -> None:
+    def _keep(self, subnet: Subnet, turn: int, timing: Timing, request: Request) -> None:
         if timing.unit != "ms":
             raise SearchError(
                 "no-latency",
@@ -212,6 +218,10 @@ class Bench:
                     "began on",
                 )
             self._journal.add_timing(encode(subnet), turn, timing)
+        if self._database is not None:
+            # Opened anew: a connection belongs to one thread.
+            with SampleDatabase(self._database, create=True) as database:
+                database.add(sample_of(timing, request))
 
 
 def builder(space: Space, target: str, seed: int, config: MeasureConfig) -> Build:

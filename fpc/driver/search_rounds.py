@@ -49,6 +49,8 @@ class FeedbackOptions:
     journal: Path | None = None
     resume: bool = False
     jobs: Jobs = 1
+    database: Path | None = None
+    """Where finished measurements are added as samples."""
     build: Build | None = None
     """None: as `builder` does it."""
 
@@ -75,7 +77,10 @@ def search_by_measuring(
     build = feedback.build or builder(problem.space, options.target, options.seed, config)
     question = _question(problem, feedback)
     with Journal(feedback.journal, question, resume=feedback.resume) as journal:
-        bench = Bench(tuple(feedback.runners.values()), config, build, journal, feedback.jobs)
+        runners = tuple(feedback.runners.values())
+        bench = Bench(
+            runners, config, build, journal, jobs=feedback.jobs, database=feedback.database
+        )
         rounds = _Rounds(problem, feedback, bench, journal)
         for number in range(1, 1 + feedback.rounds):
             if rounds.settles(number, progress):
@@ -253,10 +258,7 @@ class _Rounds:
         return InfeasibleError(
             "nothing-within",
             f"no network that was measured runs within {budget_ms:g} ms",
-            notes=[
-                f"the fastest took {latency.ms:.2f} ms, {latency.evidence}: {encode(subnet)}",
-                *self._rounds[-1].missed,
-            ],
+            notes=[f"the fastest took {latency.ms:.2f} ms, {latency.evidence}: {encode(subnet)}"],
             help="allow more --rounds, or raise the budget",
         )
 

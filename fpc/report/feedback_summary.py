@@ -26,7 +26,10 @@ def feedback_lines(feedback: FeedbackPart) -> Iterator[str]:
     rounds = f"{len(feedback.rounds)} round{'s' if len(feedback.rounds) > 1 else ''}"
     networks = sum(trial.turns > 0 for each in feedback.rounds for trial in each.trials)
     state = "settled" if feedback.is_settled else "not settled"
-    yield f"rounds     {state} after {rounds} and {networks} networks ({feedback.condition})"
+    yield (
+        f"rounds     {state} after {rounds} and {networks} networks; * is the best within the budget "
+        "after its round"
+    )
     low, high = feedback.corrected_interval_ms
     yield (
         f"prices     {feedback.predicted_ms:.2f} ms predicted before, {feedback.corrected_ms:.2f} "

@@ -115,8 +115,10 @@ class Journal:
     def _remember(self, path: Path, number: int, record: dict[str, Any]) -> None:
         try:
             self._take(record)
-        except (KeyError, TypeError, ValueError) as error:
-            raise _malformed(path, number, repr(error)) from None
+        except KeyError as error:
+            raise _malformed(path, number, f"it has no {error}") from None
+        except (TypeError, ValueError) as error:
+            raise _malformed(path, number, str(error)) from None
 
     def _take(self, record: dict[str, Any]) -> None:
         match record.pop("kind"):
