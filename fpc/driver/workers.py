@@ -55,7 +55,13 @@ def _on_ray(function: Callable[[InputT], OutputT], inputs: Sequence[InputT]) -> 
     ray: Any = importlib.import_module("ray")
     if not ray.is_initialized():
         ray.init(log_to_driver=False, logging_level="error")
-    remote = ray.remote(function)
-    answers = [remote.remote(each) for each in inputs]
+    # Ray takes functions by their definition alone: one with arguments bound is none to it.
+    remote = ray.remote(_called)
+    shared = ray.put(function)
+    answers = [remote.remote(shared, each) for each in inputs]
     for answer in answers:
         yield ray.get(answer)
+
+
+def _called(function: Callable[[InputT], OutputT], each: InputT) -> OutputT:
+    return function(each)

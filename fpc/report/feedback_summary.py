@@ -27,8 +27,8 @@ def feedback_lines(feedback: FeedbackPart) -> Iterator[str]:
     networks = sum(trial.turns > 0 for each in feedback.rounds for trial in each.trials)
     state = "settled" if feedback.is_settled else "not settled"
     yield (
-        f"rounds     {state} after {rounds} and {networks} networks; * is the best within the budget "
-        "after its round"
+        f"rounds     {state} after {rounds} and {networks} networks; * is the best within the "
+        "budget after its round"
     )
     low, high = feedback.corrected_interval_ms
     yield (

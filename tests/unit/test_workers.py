@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pickle
 import sys
+from functools import partial
 from importlib.machinery import ModuleSpec
+from inspect import isfunction
 from types import ModuleType
 
 import pytest
@@ -48,19 +50,23 @@ class FakeRay(ModuleType):
     def init(self, **_: object) -> None:
         self.calls.append("init")
 
+    def put(self, value):
+        return ("put", value)
+
     def remote(self, function):
-        return type("Remote", (), {"remote": staticmethod(lambda each: (function, each))})
+        assert isfunction(function), "Ray refuses other callables"
+        return type("Remote", (), {"remote": staticmethod(lambda *words: (function, words))})
 
     def get(self, future):
-        function, each = future
+        function, (shared, each) = future
         self.calls.append(f"get {each}")
-        return function(each)
+        return function(shared[1], each)
 
 
 def test_ray_maps_the_same_function(monkeypatch):
     ray = FakeRay()
     monkeypatch.setitem(sys.modules, "ray", ray)
-    assert list(mapped(abs, [-3, 2], "ray")) == [3, 2]
+    assert list(mapped(partial(max, 0), [-3, 2], "ray")) == [0, 2]
     assert list(mapped(abs, [-1], "ray")) == [1]
     assert ray.calls == ["init", "get -3", "get 2", "get -1"]
 
