@@ -35,8 +35,9 @@ from fpc.cli import (
 from fpc.cli.console import report_failure
 from fpc.diagnostics.errors import INTERRUPTED_EXIT_STATUS, FpcError
 
-_M_ARENA_MAX = -8
-"""The parameter of glibc's mallopt (malloc.h) for the number of heaps."""
+_M_ARENA_MAX, _M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD = -8, -3, -1
+"""Parameters of glibc's mallopt (malloc.h): how many heaps there are, from which size on memory is
+taken from the kernel for one array alone, and how much a heap may keep."""
 
 app = typer.Typer(
     name="fpc",
@@ -81,30 +82,33 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # Runtimes do the bulk of the work, on every core. Between the many small products of numpy
     # OpenBLAS would let threads of its own spin and take the processor from them.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    _share_one_heap()
+    _keep_memory()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             # Names of nodes and files may hold what the terminal's encoding lacks.
             stream.reconfigure(errors="backslashreplace")
     status = run(arguments)
-    if status == INTERRUPTED_EXIT_STATUS:
-        # An interrupt that struck inside exec() makes CPython kill itself by SIGINT at its normal
-        # exit, whatever the status: leave without it.
+    try:
         sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status)
-    sys.exit(status)
+    except OSError as error:
+        status = report_failure(error, ())
+    sys.stderr.flush()
+    # Tearing the interpreter down would take a tenth of a second, and after an interrupt that
+    # struck inside exec() CPython would kill itself by SIGINT, whatever the status.
+    os._exit(status)
 
 
-def _share_one_heap() -> None:
-    """Let all threads allocate from one heap, where the C library (glibc) would give each its own.
+def _keep_memory() -> None:
+    """Let threads allocate from one heap, and that keep what is freed (glibc's malloc).
 
-    What a thread of a runtime frees is of use to the others then, and a compilation's peak is
-    lower by a fifth.
+    What a thread of a runtime frees is of use to the others then, and a compilation's peak is lower
+    by a fifth; large arrays come and go without the kernel clearing their pages anew each time.
     """
     tune = getattr(ctypes.CDLL(None), "mallopt", None)
     if tune is not None:
         tune(_M_ARENA_MAX, 1)
+        tune(_M_MMAP_THRESHOLD, 32 << 20)
+        tune(_M_TRIM_THRESHOLD, 256 << 20)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
