@@ -83,7 +83,7 @@ def exact_front(
     for stage, table, score in zip(choices, tables.stages, scores, strict=True):
         fronts = _extended(fronts, stage, table, score, width)
     ends = [_shifted(front, tables.head[channels]) for channels, front in fronts.items()]
-    return _union(ends)
+    return union(ends)
 
 
 def _extended(
@@ -102,7 +102,7 @@ def _extended(
             cost = table[arriving][members]
             kept = undominated(cost, score[members])
             merged.append(_merged(front, cost[kept], score[members[kept]], members[kept]))
-        longer[scaled(channels, width)] = _union(merged)
+        longer[scaled(channels, width)] = union(merged)
     return longer
 
 
@@ -120,7 +120,8 @@ def _shifted(front: Front, cost: float) -> Front:
     return Front(front.cost + cost, front.score, front.picks)
 
 
-def _union(fronts: Sequence[Front]) -> Front:
+def union(fronts: Sequence[Front]) -> Front:
+    """The front of all their networks."""
     if len(fronts) == 1:
         return fronts[0]
     cost = np.concatenate([front.cost for front in fronts])
