@@ -23,9 +23,8 @@ from fpc.search import catalog
 from fpc.search.accuracy import AccuracyModel
 from fpc.search.accuracy_fit import fit_accuracy
 from fpc.search.choices import StageChoices, choices_of
-from fpc.search.network import head_piece, stem_piece
 from fpc.search.space import Space, Subnet
-from fpc.search.tables import Matrix, StagePieces, stage_pieces
+from fpc.search.tables import Matrix, SettingPieces
 
 FITTED = 300
 BUDGETS = 20
@@ -83,17 +82,11 @@ def _kernels(
 ) -> Iterator[list[Work]]:
     """The kernels of each network of one setting, put together from the pieces of the space."""
     (setting,) = space.settings
-    stem = stem_piece(space, setting)
-    shapes = {stem.shape[0]: stem.shape}
-    stages: list[StagePieces] = []
-    for stage in space.stages:
-        pieces, shapes = stage_pieces(space, setting, stage, shapes)
-        stages.append(pieces)
-    (shape,) = shapes.values()
-    head = head_piece(space, setting, shape)
+    made_of = SettingPieces.of(space, setting)
+    (head,) = made_of.heads.values()
     for subnet in subnets:
-        works = list(stem.works)
-        for pieces, of_stage, choice in zip(stages, choices, subnet.stages, strict=True):
+        works = list(made_of.stem.works)
+        for pieces, of_stage, choice in zip(made_of.stages, choices, subnet.stages, strict=True):
             (first,), (others,) = pieces.first.values(), pieces.others.values()
             options = of_stage.stage.options
             works += first[options.index(choice.blocks[0])].works

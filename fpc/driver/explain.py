@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from fpc.diagnostics.errors import UsageError, VerifyError
 from fpc.diagnostics.render import render, suggest
-from fpc.driver.prepare import pipeline_of
 from fpc.driver.watch import deviation, random_inputs
 from fpc.interp import executor
 from fpc.ir.constant import Array
 from fpc.ir.graph import Graph
 from fpc.ir.verifier import verify
+from fpc.passes.presets import pipeline_of
 from fpc.rewrite.pipeline import PassRecord, Pipeline
 from fpc.rewrite.spec import print_pass
 from fpc.targets.description import Target

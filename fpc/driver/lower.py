@@ -6,10 +6,10 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from fpc.driver.prepare import pipeline_of
 from fpc.interp.runner import Runner
 from fpc.ir.constant import Array
 from fpc.ir.graph import Graph
+from fpc.passes.presets import pipeline_of
 from fpc.rewrite.pipeline import PassRecord
 
 Kernels = Literal["default", "reference", "no-delegate"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -16,10 +15,8 @@ from fpc.driver.watch import NumericWatcher
 from fpc.frontends.onnx import Imported
 from fpc.frontends.onnx import load as load_onnx
 from fpc.ir.graph import Graph
-from fpc.passes.manifest import MANIFEST
-from fpc.passes.presets import PRESETS
+from fpc.passes.presets import pipeline_of
 from fpc.rewrite.pipeline import PassRecord, Pipeline
-from fpc.rewrite.spec import parse_pipeline
 from fpc.targets.description import Target
 
 if TYPE_CHECKING:
@@ -52,12 +49,6 @@ class Stage:
             Pipeline((*self.pipeline.passes, *pipeline.passes)),
             (*self.records, *records),
         )
-
-
-@cache
-def pipeline_of(text: str) -> Pipeline:
-    """The pipeline that `text` names; a preset's name stands for its passes."""
-    return Pipeline(parse_pipeline(PRESETS.get(text, text), MANIFEST))
 
 
 def imported_from(

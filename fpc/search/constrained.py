@@ -28,7 +28,9 @@ _FIRST_SHARE = 1.0 / 8.0
 _FIRST_DEPTH = 1.0 / 256.0
 _DEEPER = 1.5
 _ROUNDING = 1e-9
-"""Bounds are sums in another order than what they are compared with."""
+_NOISE = 1e-12
+"""Bounds are sums in another order than what they are compared with: differences below the second
+are none, and what is left out is beyond the first."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,45 +104,43 @@ class ConstrainedSearch:
 
     def __init__(self, paths: Paths, limits: Matrix) -> None:
         self._paths = paths
-        self._limits = np.minimum(limits, paths.most)
+        self._limits = np.minimum(limits, paths.most * (1.0 + _ROUNDING))
         self._least_rest = paths.least_rest
         self._relaxation = Relaxation(paths)
 
     def best(self) -> Front:
-        """The network of the highest score, of several that which spends least: one point."""
-        found = self._proven(self._limits, np.empty((0, 2)), None)
-        return Front(found.cost[-1:], found.score[-1:], found.picks[-1:])
+        """The network of the highest score: a front of one point."""
+        known = self._proven(self._limits, None, None)
+        return Front(known.cost[-1:], known.score[-1:], known.picks[-1:])
 
     def front(self) -> Front:
         """Every undominated network."""
-        best = self.best()
         sparing = ConstrainedSearch(self._paths.sparing(0), self._limits).best()
-        cheapest = self._paths.network(sparing.picks[0])
-        known = _staircase(np.array([cheapest[[0, -1]], (best.cost[0], best.score[0])]))
-        edges = np.geomspace(known[0, 0], known[-1, 0], _SLABS + 1)
-        found = [best]
-        for below, most in pairwise(edges.tolist()):
-            limits = np.array([most, *self._limits[1:]])
-            found.append(self._proven(limits, known, below))
-            known = _staircase(np.concatenate([known, _points(found[-1])]))
-        return union(found)
+        known = union([self._paths.network(sparing.picks[0]).point, self.best()])
+        edges: list[float] = np.geomspace(known.cost[0], known.cost[-1], _SLABS + 1).tolist()
+        edges[-1] = float(known.cost[-1])
+        for below, most in pairwise(edges):
+            known = self._proven(np.array([most, *self._limits[1:]]), known, below)
+        return known
 
-    def _proven(self, limits: Matrix, known: Matrix, below: float | None) -> Front:
-        """Networks within `limits`, with every undominated one that spends more than `below`.
+    def _proven(self, limits: Matrix, known: Front | None, below: float | None) -> Front:
+        """The front of `known` and of the networks within `limits`.
 
-        Without `below`, with the best. `known` [points, 2] is what some networks spend and score.
+        It has every undominated network that spends more than `below` and no more than `limits`;
+        without `below`, the best of those within.
         """
         bound = self._relaxation.bound(limits)
-        known = _staircase(np.concatenate([known, self._relaxation.within(limits)]))
+        met = self._relaxation.within(limits)
+        known = met if known is None else union([known, met])
         enough = _enough(bound, float(limits[0]), known, below)
         depth = min(_FIRST_SHARE * enough, _FIRST_DEPTH * self._relaxation.span)
-        while True:
-            found = self._near(bound, depth, limits)
-            known = _staircase(np.concatenate([known, _points(found)]))
+        while enough > 0.0:
+            known = union([known, self._near(bound, depth, limits)])
             enough = _enough(bound, float(limits[0]), known, below)
             if enough <= depth:
-                return found
+                break
             depth = min(_DEEPER * depth, enough)
+        return known
 
     def _near(self, bound: Bound, depth: float, limits: Matrix) -> Front:
         """The front of networks within `limits` that may be up to `depth` below `bound`."""
@@ -159,23 +159,19 @@ class ConstrainedSearch:
         return union(ends)
 
 
-def _enough(bound: Bound, most: float, known: Matrix, below: float | None) -> float:
-    """How far below `bound`, made for budgets of `most`, undominated networks can be."""
-    within = known[known[:, 0] <= most]
+def _enough(bound: Bound, most: float, known: Front, below: float | None) -> float:
+    """How far below `bound`, made for budgets of `most`, what is not known may still be.
+
+    At most 0 where nothing better than what is known can be.
+    """
+    within = np.searchsorted(known.cost, most, side="right")
+    cost, score = known.cost[:within], known.score[:within]
     if below is None:
-        depth = bound.value - within[-1, 1] if len(within) else np.inf
+        depth = bound.value - score.max(initial=-np.inf)
     else:
         # Between two steps of what is known, a network has to score more than the first has.
-        place = int(np.searchsorted(within[:, 0], below, side="right")) - 1
-        ends = np.array([*within[place + 1 :, 0], most])
-        depth = (bound.value + bound.prices[0] * (ends - most) - within[place:, 1]).max()
-    return float(depth) + _ROUNDING * (1.0 + abs(bound.value))
-
-
-def _staircase(points: Matrix) -> Matrix:
-    """Those that no other undercuts with as high a score, by ascending cost, [points, 2]."""
-    return points[undominated(points[:, 0], points[:, 1])]
-
-
-def _points(front: Front) -> Matrix:
-    return np.column_stack([front.cost, front.score])
+        place = int(np.searchsorted(cost, below, side="right")) - 1
+        ends = np.array([*cost[place + 1 :], most])
+        depth = (bound.value + bound.prices[0] * (ends - most) - score[place:]).max()
+    scale = 1.0 + abs(bound.value)
+    return float(depth) + _ROUNDING * scale if depth > _NOISE * scale else 0.0

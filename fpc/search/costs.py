@@ -8,7 +8,7 @@ import numpy as np
 
 from fpc.search.choices import StageChoices
 from fpc.search.front import exact_front
-from fpc.search.space import Setting, Space, Subnet, scaled
+from fpc.search.space import Setting, Space, Subnet
 from fpc.search.tables import CostTables, Pricing, cost_tables
 
 
@@ -44,12 +44,7 @@ class Costs:
 
     def latency_ms(self, subnet: Subnet) -> float:
         """The sum of a network's entries."""
-        tables = self.at(subnet.setting)
-        total, arriving = tables.stem, next(iter(tables.stages[0]))
-        for table, choices, choice in zip(tables.stages, self.choices, subnet.stages, strict=True):
-            total += float(table[arriving][choices.index(choice)])
-            arriving = scaled(choice.channels, subnet.setting.width)
-        return total + tables.head[arriving]
+        return self.at(subnet.setting).of(self.choices, subnet)
 
     def fastest(self) -> tuple[int, list[int]]:
         """The place of its setting, and the picks, of the fastest network."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -13,9 +14,10 @@ from fpc.search.accuracy import AccuracyModel, Band, StageScores
 from fpc.search.choices import IntArray, StageChoices
 from fpc.search.costs import Costs
 from fpc.search.encoding import encode
-from fpc.search.front import exact_front, undominated
+from fpc.search.front import Front, exact_front, undominated
 from fpc.search.resolution import ResolutionEffect
 from fpc.search.space import Setting, Space, Subnet
+from fpc.search.space_limits import SpaceLimits
 from fpc.search.tables import Matrix
 
 Objective: TypeAlias = Literal["lower", "top1"]
@@ -93,10 +95,17 @@ class ExactSearch:
     accuracy: AccuracyModel
     effect: ResolutionEffect
     scores: tuple[StageScores, ...]
+    limits: SpaceLimits | None = None
+    """Only networks that keep them are found."""
 
     @classmethod
     def of(
-        cls, space: Space, costs: Costs, accuracy: AccuracyModel, effect: ResolutionEffect
+        cls,
+        space: Space,
+        costs: Costs,
+        accuracy: AccuracyModel,
+        effect: ResolutionEffect,
+        limits: SpaceLimits | None = None,
     ) -> ExactSearch:
         """A search of `space` at every setting of which `accuracy` can say something.
 
@@ -114,35 +123,68 @@ class ExactSearch:
                 f"no network of a width of `{space.name}` was measured",
                 help="add networks of its widths to the table",
             )
-        return cls(costs.limited_to(known), accuracy, effect, accuracy.scores(costs.choices))
+        scores = accuracy.scores(costs.choices)
+        return cls(costs.limited_to(known), accuracy, effect, scores, limits)
 
     def front(self, objective: Objective = "lower") -> SpaceFront:
-        """The front of latency and objective over all settings."""
-        summed = [
+        """The front of latency and objective over all settings.
+
+        `InfeasibleError` where no network keeps the limits.
+        """
+        summed = self._summed(objective)
+        if self.limits is None:
+            fronts = {
+                setting: exact_front(self.costs.choices, tables, summed, setting.width)
+                for setting, tables in zip(self.costs.settings, self.costs.tables, strict=True)
+            }
+        else:
+            fronts = {
+                setting: self.limits.settings[setting].front(self.costs.at(setting), summed)
+                for setting in self.limits.possible(self.costs.settings)
+            }
+        return self._space_front(fronts, objective)
+
+    def best(self, objective: Objective, budget_ms: float) -> Candidate:
+        """The best network within the budget, as `front` has it: quicker where limits are set.
+
+        `InfeasibleError` where there is none.
+        """
+        if self.limits is None:
+            return self.front(objective).best(budget_ms)
+        summed = self._summed(objective)
+        found: dict[Setting, Front] = {}
+        for setting in self.limits.possible(self.costs.settings):
+            of_setting, latency_ms = self.limits.settings[setting], self.costs.at(setting)
+            fastest = of_setting.fastest(latency_ms)
+            within = fastest.cost[0] <= budget_ms
+            found[setting] = (
+                of_setting.best(latency_ms, summed, budget_ms) if within else fastest
+            )
+        return self._space_front(found, objective).best(budget_ms)
+
+    def _summed(self, objective: Objective) -> list[Matrix]:
+        """What is summed over stages and maximised, [choices] of each."""
+        return [
             self.accuracy.lower_score(stage) if objective == "lower" else stage.index
             for stage in self.scores
         ]
-        fronts = [
-            exact_front(self.costs.choices, tables, summed, setting.width)
-            for setting, tables in zip(self.costs.settings, self.costs.tables, strict=True)
-        ]
-        latency = np.concatenate([front.cost for front in fronts])
-        judged = (
-            self._judged(front.picks, setting)
-            for front, setting in zip(fronts, self.costs.settings, strict=True)
-        )
+
+    def _space_front(self, fronts: Mapping[Setting, Front], objective: Objective) -> SpaceFront:
+        """The undominated of the fronts of some settings."""
+        latency = np.concatenate([front.cost for front in fronts.values()])
+        judged = (self._judged(front.picks, setting) for setting, front in fronts.items())
         bands, leverages = zip(*judged, strict=True)
         band = Band(*(np.concatenate(ends) for ends in zip(*bands, strict=True)))
         kept = undominated(latency, band.low if objective == "lower" else band.top1)
-        places = np.repeat(np.arange(len(fronts)), [len(front) for front in fronts])
+        places = [self.costs.settings.index(setting) for setting in fronts]
         return SpaceFront(
             self.costs.choices,
             self.costs.settings,
             latency[kept],
             Band(*(end[kept] for end in band)),
             np.concatenate(leverages)[kept],
-            places[kept],
-            np.concatenate([front.picks for front in fronts])[kept],
+            np.repeat(places, [len(front) for front in fronts.values()])[kept],
+            np.concatenate([front.picks for front in fronts.values()])[kept],
         )
 
     def candidate(self, subnet: Subnet) -> Candidate:

@@ -74,7 +74,8 @@ def exact_front(
 ) -> Front:
     """The front of every network of one setting of `width`.
 
-    `scores` are [choices] of each stage; a network's score is their sum.
+    `scores` are [choices] of each stage; a network's score is their sum. What has an infinite cost
+    may not be taken.
     """
     (arriving,) = tables.stages[0]
     fronts: Mapping[int, Front] = {
@@ -99,9 +100,10 @@ def _extended(
         members = np.flatnonzero(stage.channels == alternative)
         merged: list[Front] = []
         for arriving, front in fronts.items():
-            cost = table[arriving][members]
-            kept = undominated(cost, score[members])
-            merged.append(_merged(front, cost[kept], score[members[kept]], members[kept]))
+            allowed = members[np.isfinite(table[arriving][members])]
+            cost = table[arriving][allowed]
+            kept = undominated(cost, score[allowed])
+            merged.append(_merged(front, cost[kept], score[allowed[kept]], allowed[kept]))
         longer[scaled(channels, width)] = union(merged)
     return longer
 

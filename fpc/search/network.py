@@ -34,10 +34,11 @@ def build(
     return b.finish(_applied(b, x, layers_of(space, subnet)))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Piece:
     """Consecutive layers of a network: their kernels, parameters, and the map after them."""
 
+    graph: Graph
     works: tuple[Work, ...]
     parameters: int
     shape: tuple[int, ...]
@@ -68,6 +69,7 @@ def _piece(space: Space, shape: tuple[int, ...], layers: Iterable[Placed]) -> Pi
     y = _applied(b, b.input(channels, height, width), layers)
     graph = b.finish(y)
     return Piece(
+        graph=graph,
         works=tuple(kernel.work for kernel in kernels_of(graph)),
         parameters=sum(constant.type.size for constant in graph.constants),
         shape=y.type.shape[1:],

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fpc.search.choices import IntArray, StageChoices
+from fpc.search.front import Front
 from fpc.search.space import scaled
 from fpc.search.tables import CostTables, Matrix
 
-Allowed = Mapping[int, NDArray[np.bool_]]
+_BLOCK = 256
+
+Allowed: TypeAlias = Mapping[int, NDArray[np.bool_]]
 """By arriving channels, which choices of a stage may be taken, [choices]."""
 
 
@@ -32,6 +36,39 @@ class Options:
     leaves: IntArray
     score: Matrix
     spent: Matrix
+
+
+    @property
+    def undominated(self) -> Options:
+        """Without those that another of the same channels undercuts in everything.
+
+        They never make a network better, and searching is quadratic in what they are.
+        """
+        kept = [
+            places[_undominated(np.column_stack([-self.score, self.spent])[places])]
+            for places in (np.flatnonzero(self.leaves == c) for c in np.unique(self.leaves))
+        ]
+        return self.at(np.sort(np.concatenate(kept))) if kept else self
+
+    def at(self, places: IntArray) -> Options:
+        """Some of the options."""
+        return Options(
+            self.members[places], self.leaves[places], self.score[places], self.spent[places]
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """What one network, by its place in each stage, scores and spends, [resources]."""
+
+    picks: IntArray
+    score: float
+    spent: Matrix
+
+    @property
+    def point(self) -> Front:
+        """The front of this network alone."""
+        return Front(self.spent[:1], np.array([self.score]), self.picks[None])
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +110,7 @@ class Paths:
                         leaves[stage.channels[members]],
                         score[members],
                         np.stack(spent, axis=1),
-                    )
+                    ).undominated
                 )
             stages.append(tuple(found))
             arriving = leaving
@@ -93,15 +130,15 @@ class Paths:
             ),
         )
 
-    def network(self, picks: IntArray) -> Matrix:
-        """What the network at `picks` [stages] spends, [resources], and last its score."""
+    def network(self, picks: IntArray) -> Network:
+        """The network at `picks` [stages], summed in the order of the stages."""
         place, score, spent = 0, 0.0, self.stem
         for stage, pick in zip(self.stages, picks, strict=True):
             options = stage[place]
             option = int(np.searchsorted(options.members, pick))
-            score, spent = score + options.score[option], spent + options.spent[option]
+            score, spent = score + float(options.score[option]), spent + options.spent[option]
             place = int(options.leaves[option])
-        return np.array([*(spent + self.head[place]), score])
+        return Network(picks, score, spent + self.head[place])
 
     @property
     def least_rest(self) -> tuple[Matrix, ...]:
@@ -129,3 +166,28 @@ class Paths:
             spent = [options.spent.max(axis=0, initial=0.0) for options in stage]
             most = most + np.max(spent, axis=0)
         return most
+
+
+def _undominated(values: Matrix) -> IntArray:
+    """The rows of `values` [rows, quantities] that no other is at or below in every quantity.
+
+    Of equal rows one is kept. Rows come in ascending order of the first quantity, so that only
+    those before can dominate; a block of them is compared with what was kept.
+    """
+    order = np.lexsort(values.T[::-1])
+    ranked = values[order]
+    kept = np.empty(0, np.intp)
+    for start in range(0, len(order), _BLOCK):
+        block = np.arange(start, min(start + _BLOCK, len(order)))
+        block = block[~_is_below(ranked[block], ranked[kept]).any(axis=1)]
+        within = _is_below(ranked[block], ranked[block]) & np.tri(len(block), k=-1, dtype=np.bool_)
+        kept = np.concatenate([kept, block[~within.any(axis=1)]])
+    return order[kept]
+
+
+def _is_below(rows: Matrix, others: Matrix) -> NDArray[np.bool_]:
+    """[rows, others]: whether each of `others` is at or below a row in all but the first."""
+    below = np.ones((len(rows), len(others)), np.bool_)
+    for quantity in range(1, rows.shape[1]):
+        below &= others[:, quantity] <= rows[:, quantity, None]
+    return below

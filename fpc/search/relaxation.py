@@ -9,12 +9,15 @@ function of the prices, whatever the limits, so that cuts serve all limits of on
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
-from fpc.search.paths import Options, Paths
+from fpc.search.front import Front, union
+from fpc.search.paths import Network, Options, Paths
 from fpc.search.tables import Matrix
 
 _STEPS = 40
@@ -48,8 +51,7 @@ class Relaxation:
     """The networks of `paths`, and what was learnt of them."""
 
     paths: Paths
-    met: list[Matrix] = field(default_factory=list[Matrix])
-    """Networks: the score of each, then what it spends."""
+    met: list[Network] = field(default_factory=list[Network])
 
     @cached_property
     def span(self) -> float:
@@ -57,10 +59,11 @@ class Relaxation:
         scores = [options.score for stage in self.paths.stages for options in stage]
         return sum(float(np.ptp(score)) for score in scores if len(score)) or 1.0
 
-    def within(self, limits: Matrix) -> Matrix:
-        """What the networks met so far within `limits` spend of the first resource, and score."""
-        met = np.array(self.met)
-        return met[(met[:, 1:] <= limits).all(axis=1)][:, [1, 0]]
+    def within(self, limits: Matrix) -> Front:
+        """The front of the networks met so far within `limits`."""
+        points = [network.point for network in self.met if (network.spent <= limits).all()]
+        nothing = Front(np.empty(0), np.empty(0), np.empty((0, len(self.paths.stages)), np.intp))
+        return union([nothing, *points])
 
     def bound(self, limits: Matrix) -> Bound:
         """The least bound for `limits`, [resources]."""
@@ -77,37 +80,37 @@ class Relaxation:
     def _priced(self, prices: Matrix, limits: Matrix) -> Bound:
         """The bound at `prices`; the network that reaches it becomes a cut."""
         rest = [-(self.paths.head @ prices)]
-        choices: list[list[int]] = []
+        chosen: list[list[int]] = []
         for stage in reversed(self.paths.stages):
             reached = [
                 options.score - options.spent @ prices + rest[-1][options.leaves]
                 for options in stage
             ]
-            choices.append([int(each.argmax()) if len(each) else -1 for each in reached])
+            chosen.append([int(each.argmax()) if len(each) else -1 for each in reached])
             rest.append(np.array([each.max(initial=-np.inf) for each in reached]))
         rest.reverse()
-        self.met.append(self._network(choices[::-1]))
+        self.met.append(self._network(chosen[::-1]))
         value = float(rest[0][0] - self.paths.stem @ prices + limits @ prices)
         return Bound(value, prices, tuple(rest))
 
-    def _network(self, choices: list[list[int]]) -> Matrix:
-        place, score, spent = 0, 0.0, self.paths.stem
-        for stage, chosen in zip(self.paths.stages, choices, strict=True):
-            options, pick = stage[place], chosen[place]
-            score, spent = score + options.score[pick], spent + options.spent[pick]
-            place = int(options.leaves[pick])
-        return np.array([score, *(spent + self.paths.head[place])])
+    def _network(self, chosen: Sequence[Sequence[int]]) -> Network:
+        """The network that takes the option `chosen[s][a]` of stage s where it arrives as a."""
+        place, picks = 0, np.empty(len(chosen), np.intp)
+        for number, (stage, options) in enumerate(zip(self.paths.stages, chosen, strict=True)):
+            option = options[place]
+            picks[number] = stage[place].members[option]
+            place = int(stage[place].leaves[option])
+        return self.paths.network(picks)
 
     def _prices(self, limits: Matrix) -> tuple[Matrix, float]:
         """Prices where the cuts known so far bound least, and that value: a linear program."""
         from scipy.optimize import linprog
 
-        met = np.array(self.met)
-        over = (met[:, 1:] - limits) / limits
-        found = linprog(
+        over = np.array([network.spent for network in self.met]) / limits - 1.0
+        found: Any = linprog(
             c=[1.0, *np.zeros(len(limits))],
-            A_ub=-np.column_stack([np.ones(len(met)), over]),
-            b_ub=-met[:, 0],
+            A_ub=-np.column_stack([np.ones(len(over)), over]),
+            b_ub=[-network.score for network in self.met],
             bounds=[(None, None), *[(0.0, _STEEPEST * self.span)] * len(limits)],
             method="highs",
         )

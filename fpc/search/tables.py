@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeAlias
 
 import numpy as np
@@ -12,16 +14,20 @@ from numpy.typing import NDArray
 from fpc.costmodel.kernels import Work
 from fpc.search.choices import ABSENT, StageChoices
 from fpc.search.network import Piece, block_piece, head_piece, stem_piece
-from fpc.search.space import Setting, Space, Stage, scaled
+from fpc.search.space import Setting, Space, Stage, Subnet, scaled
 
 Matrix: TypeAlias = NDArray[np.float64]
 Pricing: TypeAlias = Callable[[Sequence[Work]], Matrix]
 """The latency of each of some kernels in milliseconds, such as `CostModel.kernel_ms`."""
 
 
+Measure: TypeAlias = Callable[[Sequence[Piece]], Sequence[float]]
+"""What each of some pieces costs."""
+
+
 @dataclass(frozen=True, eq=False)
 class CostTables:
-    """Latencies of one setting in milliseconds.
+    """What networks of one setting cost, such as latencies in milliseconds.
 
     `stages[s][channels]` [choices] is what each choice of stage `s` costs where `channels` channels
     arrive; `head[channels]` what follows the last stage costs.
@@ -30,6 +36,19 @@ class CostTables:
     stem: float
     stages: tuple[Mapping[int, Matrix], ...]
     head: Mapping[int, float]
+
+    def of(
+        self,
+        choices: Sequence[StageChoices],
+        subnet: Subnet,
+        combined: Callable[[float, float], float] = operator.add,
+    ) -> float:
+        """What a network of the setting costs: its entries `combined`, stage by stage."""
+        total, arriving = self.stem, next(iter(self.stages[0]))
+        for table, of_stage, choice in zip(self.stages, choices, subnet.stages, strict=True):
+            total = combined(total, float(table[arriving][of_stage.index(choice)]))
+            arriving = scaled(choice.channels, subnet.setting.width)
+        return combined(total, self.head[arriving])
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +63,40 @@ class StagePieces:
     others: Mapping[int, tuple[Piece, ...]]
 
 
+@dataclass(frozen=True, eq=False)
+class SettingPieces:
+    """Everything that networks of one setting are made of; `heads` by arriving channels."""
+
+    stem: Piece
+    stages: tuple[StagePieces, ...]
+    heads: Mapping[int, Piece]
+
+    @classmethod
+    def of(cls, space: Space, setting: Setting) -> SettingPieces:
+        """The pieces of `space` at `setting`."""
+        stem = stem_piece(space, setting)
+        stages: list[StagePieces] = []
+        shapes = {stem.shape[0]: stem.shape}
+        for stage in space.stages:
+            pieces, shapes = _stage_pieces(space, setting, stage, shapes)
+            stages.append(pieces)
+        heads = {channels: head_piece(space, setting, shape) for channels, shape in shapes.items()}
+        return cls(stem, tuple(stages), heads)
+
+    def tables(
+        self, choices: Sequence[StageChoices], measure: Measure, combined: np.ufunc = np.add
+    ) -> CostTables:
+        """What each choice costs, where pieces cost what `measure` says and are `combined`."""
+        return CostTables(
+            stem=measure([self.stem])[0],
+            stages=tuple(
+                _stage_table(of_stage, pieces, measure, combined)
+                for of_stage, pieces in zip(choices, self.stages, strict=True)
+            ),
+            head={channels: measure([piece])[0] for channels, piece in self.heads.items()},
+        )
+
+
 def cost_tables(
     space: Space,
     setting: Setting,
@@ -51,22 +104,13 @@ def cost_tables(
     pricing: Pricing,
     overhead_ms: float = 0.0,
 ) -> CostTables:
-    """The tables of one setting; `overhead_ms` is counted with the stem."""
-    stem = stem_piece(space, setting)
-    stages: list[Mapping[int, Matrix]] = []
-    shapes = {stem.shape[0]: stem.shape}
-    for stage, of_stage in zip(space.stages, choices, strict=True):
-        pieces, shapes = stage_pieces(space, setting, stage, shapes)
-        stages.append(_stage_table(of_stage, pieces, pricing))
-    heads = {channels: head_piece(space, setting, shape) for channels, shape in shapes.items()}
-    return CostTables(
-        stem=overhead_ms + (float(pricing(stem.works).sum()) if stem.works else 0.0),
-        stages=tuple(stages),
-        head={channels: float(pricing(piece.works).sum()) for channels, piece in heads.items()},
-    )
+    """The latencies of one setting; `overhead_ms` is counted with the stem."""
+    pieces = SettingPieces.of(space, setting)
+    tables = pieces.tables(choices, partial(_latencies_ms, pricing))
+    return replace(tables, stem=overhead_ms + tables.stem)
 
 
-def stage_pieces(
+def _stage_pieces(
     space: Space, setting: Setting, stage: Stage, shapes: Mapping[int, tuple[int, ...]]
 ) -> tuple[StagePieces, dict[int, tuple[int, ...]]]:
     """The pieces of `stage` where maps of `shapes` may arrive, and the maps it may leave."""
@@ -89,24 +133,25 @@ def stage_pieces(
 
 
 def _stage_table(
-    choices: StageChoices, pieces: StagePieces, pricing: Pricing
+    choices: StageChoices, pieces: StagePieces, measure: Measure, combined: np.ufunc
 ) -> Mapping[int, Matrix]:
     """[choices] by arriving channels."""
     # The last entry is what a block costs that is not there.
-    others = np.array([[*_prices(pieces.others[a], pricing), 0.0] for a in sorted(pieces.others)])
+    others = np.array([[*measure(pieces.others[a]), 0.0] for a in sorted(pieces.others)])
     assert ABSENT == -1
-    rest = others[choices.channels[:, None], choices.blocks[:, 1:]].sum(axis=1)
+    blocks = others[choices.channels[:, None], choices.blocks[:, 1:]]
+    rest: Matrix = combined.reduce(blocks, axis=1, initial=0.0)
     table: dict[int, Matrix] = {}
     for arriving in sorted({arriving for arriving, _ in pieces.first}):
-        firsts = np.array(
-            [_prices(pieces.first[arriving, a], pricing) for a in sorted(pieces.others)]
-        )
-        table[arriving] = firsts[choices.channels, choices.blocks[:, 0]] + rest
+        firsts = np.array([measure(pieces.first[arriving, a]) for a in sorted(pieces.others)])
+        table[arriving] = combined(firsts[choices.channels, choices.blocks[:, 0]], rest)
     return table
 
 
-def _prices(pieces: Sequence[Piece], pricing: Pricing) -> list[float]:
+def _latencies_ms(pricing: Pricing, pieces: Sequence[Piece]) -> list[float]:
     works = [work for piece in pieces for work in piece.works]
+    if not works:
+        return [0.0] * len(pieces)
     each = pricing(works)
     starts = np.cumsum([0, *(len(piece.works) for piece in pieces[:-1])])
     return np.add.reduceat(each, starts).tolist()

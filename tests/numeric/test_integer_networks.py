@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from fpc.driver.lower import emit_tflite, float_runner, run_file, set_layout
-from fpc.driver.prepare import imported_from, pipeline_of, prepare
+from fpc.driver.prepare import imported_from, prepare
+from fpc.passes.presets import pipeline_of
 from fpc.driver.watch import random_inputs
 from fpc.interp.executor import run
 from fpc.interp.numerics import Numerics
