@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,6 +16,7 @@ from fpc.cli.console import (
     standard_output,
 )
 from fpc.cli.options import Json, TargetName, one_of
+from fpc.cli.quantities import Quantity
 from fpc.cli.runners import BoardPython
 from fpc.cli.search_feedback import (
     JobCount,
@@ -27,14 +28,18 @@ from fpc.cli.search_feedback import (
     feedback_options,
     print_feedback,
 )
-from fpc.diagnostics.errors import UsageError
+from fpc.cli.search_limits import DelegateOnly, MaxMacs, MaxMemory, MaxSize, limits_of
 
 if TYPE_CHECKING:
     from fpc.report.search_schema import SearchReport
     from fpc.search.exact import Objective
 
-_BUDGET = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*(us|µs|ms|s)", re.ASCII | re.IGNORECASE)
-_MILLISECONDS = {"us": 1e-3, "µs": 1e-3, "ms": 1.0, "s": 1e3}
+_BUDGET = Quantity(
+    "--budget",
+    "latency",
+    MappingProxyType({"us": 1e-3, "µs": 1e-3, "ms": 1.0, "s": 1e3}),
+    "94ms",
+)
 _OBJECTIVES: tuple[Objective, ...] = ("lower", "top1")
 
 
@@ -50,6 +55,10 @@ def run(
     budget: Annotated[
         str, typer.Option(help="The most that one inference may take: `94ms`, `0.1s`.")
     ],
+    max_size: MaxSize = None,
+    max_macs: MaxMacs = None,
+    max_memory: MaxMemory = None,
+    delegate_only: DelegateOnly = False,
     target: TargetName = "rpi4-arm",
     space: Annotated[
         str, typer.Option(help="The space of networks: its name or a TOML file.")
@@ -120,7 +129,8 @@ def run(
     from fpc.report.plots import plot_front, require_plots
 
     options = SearchOptions(
-        budget_ms=parse_budget(budget),
+        budget_ms=_BUDGET.parse(budget),
+        limits=limits_of(max_size, max_macs, max_memory, delegate_only=delegate_only),
         target=target,
         space=space,
         accuracy=accuracy,
@@ -163,19 +173,6 @@ def run(
         _print(report, output, explain=explain)
         if feedback is not None:
             print_feedback(report, feedback.journal)
-
-
-def parse_budget(text: str) -> float:
-    """A latency in milliseconds; `UsageError` for anything but a positive time with its unit."""
-    found = _BUDGET.fullmatch(text.strip())
-    milliseconds = float(found[1]) * _MILLISECONDS[found[2].lower()] if found else 0.0
-    if milliseconds <= 0.0:
-        raise UsageError(
-            "budget",
-            f"`{text}` is no latency",
-            help="give a positive number and its unit, us, ms or s: --budget 94ms",
-        )
-    return milliseconds
 
 
 def _print(report: SearchReport, output: Path | None, *, explain: bool) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
+from math import isfinite
 from pathlib import Path
 from typing import Literal
 
@@ -17,6 +18,7 @@ from fpc.ir.graph import Graph
 from fpc.report.search_schema import (
     AccuracySourcePart,
     EffectPart,
+    LimitsPart,
     PointPart,
     SearchReport,
     SubnetPart,
@@ -25,18 +27,22 @@ from fpc.search import catalog
 from fpc.search.accuracy import AccuracyModel
 from fpc.search.choices import StageChoices, choices_of, subnets
 from fpc.search.costs import Costs
+from fpc.search.delegation import logits_of
 from fpc.search.encoding import as_data, encode
 from fpc.search.evaluator import TIMEOUT_S, Evaluator
 from fpc.search.evolution import evolved_front
 from fpc.search.exact import Candidate, ExactSearch, Objective, SpaceFront
 from fpc.search.explain import explain
+from fpc.search.footprint import Footprint
+from fpc.search.limits import Limits
 from fpc.search.network import build
 from fpc.search.resolution import shipped_effect
 from fpc.search.space import Space, Subnet
+from fpc.search.space_limits import SpaceLimits
 from fpc.search.table import accuracy_from_table
 from fpc.search.tables import Pricing
 from fpc.targets import catalog as targets
-from fpc.targets.description import multiply_adds
+from fpc.targets.description import Target
 
 _TABLE = ".csv"
 _OFF = 0.005
@@ -54,6 +60,7 @@ class SearchOptions:
     """
 
     budget_ms: float
+    limits: Limits = field(default_factory=Limits)
     target: str = "rpi4-arm"
     space: str = "fox-nas"
     accuracy: str | None = None
@@ -90,21 +97,29 @@ class Found:
 
 @dataclass(frozen=True)
 class Problem:
-    """A search that is asked, with all that it needs; `accuracy` is None for an evaluator."""
+    """A search that is asked, with all that it needs.
+
+    `accuracy` is None for an evaluator, `limits` where nothing but latency is limited; `notes` are
+    told with whatever is found.
+    """
 
     options: SearchOptions
     space: Space
+    target: Target
     cost_model: CostModel
     choices: tuple[StageChoices, ...]
     overhead_ms: float
     accuracy: AccuracyModel | None
+    limits: SpaceLimits | None
+    notes: tuple[str, ...]
 
     @classmethod
     def of(cls, options: SearchOptions) -> Problem:
         """Errors as those of `search`."""
-        space = catalog.load(options.space)
+        target = targets.load(options.target)
+        space, notes = _space(options, target)
         cost_model = cost_model_for(
-            targets.load(options.target),
+            target,
             precision="int8",
             runtime=options.runtime,
             threads=options.threads,
@@ -113,7 +128,12 @@ class Problem:
         choices = choices_of(space)
         accuracy = None if options.has_evaluator else _accuracy(options, space, choices)
         overhead_ms = _overhead_ms(space, choices, cost_model)
-        return cls(options, space, cost_model, choices, overhead_ms, accuracy)
+        limits = None
+        if options.limits.are_set:
+            limits = SpaceLimits.of(space, choices, options.limits, target)
+        return cls(
+            options, space, target, cost_model, choices, overhead_ms, accuracy, limits, notes
+        )
 
     def costs(self, pricing: Pricing, overhead_ms: float) -> Costs:
         """What every network costs by the prices of kernels and what each takes beyond them."""
@@ -121,7 +141,7 @@ class Problem:
 
     def exact(self, costs: Costs, accuracy: AccuracyModel) -> ExactSearch:
         """The space ready to be searched exactly."""
-        return ExactSearch.of(self.space, costs, accuracy, shipped_effect())
+        return ExactSearch.of(self.space, costs, accuracy, shipped_effect(), self.limits)
 
 
 @dataclass(frozen=True)
@@ -148,7 +168,7 @@ def search(options: SearchOptions, progress: Progress = silent) -> Found:
     problem = Problem.of(options)
     costs = problem.costs(problem.cost_model.kernel_ms, problem.overhead_ms)
     if problem.accuracy is None:
-        outcome = _evolved(options, problem.space, costs, progress)
+        outcome = _evolved(problem, costs, progress)
     else:
         prepared = problem.exact(costs, problem.accuracy)
         front = prepared.front(options.objective)
@@ -163,6 +183,7 @@ def found_of(problem: Problem, outcome: Outcome) -> Found:
     options, space, best = problem.options, problem.space, outcome.best
     graph = build(space, best.subnet)
     prediction = predict_graph(graph, problem.cost_model, None)
+    footprint = Footprint.of(graph, problem.target)
     report = SearchReport(
         fpc=version("fpc"),
         space=space.name,
@@ -177,12 +198,16 @@ def found_of(problem: Problem, outcome: Outcome) -> Found:
         latency_interval_ms=prediction.interval_ms,
         top1_percent=best.top1,
         top1_interval_percent=best.top1_interval,
-        multiply_adds=sum(map(multiply_adds, graph)),
+        multiply_adds=footprint.multiply_adds,
         parameters=sum(constant.type.size for constant in graph.constants),
+        size_bytes=footprint.size_bytes,
+        memory_bytes=footprint.memory_bytes,
+        off_path=tuple(dict.fromkeys(each.mnemonic for each in footprint.refusals)),
+        limits=_limits(options.limits),
         prediction=prediction,
         accuracy=outcome.accuracy,
         promised=None if outcome.promised is None else _point(outcome.promised),
-        notes=(*outcome.notes, *prediction.notes),
+        notes=(*problem.notes, *outcome.notes, *prediction.notes),
         effects=outcome.effects,
         front=tuple(map(_point, outcome.front)),
     )
@@ -194,14 +219,13 @@ def exact_outcome(
 ) -> Outcome:
     """What is told of the `best` network of a `front`."""
     accuracy, budget_ms = prepared.accuracy, problem.options.budget_ms
-    bold = prepared.front("top1")
     caveats = accuracy.caveats(best.top1, best.leverage, best.subnet.setting, prepared.effect)
     return Outcome(
         method="exact",
         best=best,
         front=tuple(front[index] for index in range(len(front))),
         accuracy=_source(accuracy),
-        promised=bold.best(budget_ms) if bold.latency_ms[0] <= budget_ms else None,
+        promised=prepared.best("top1", budget_ms),
         effects=tuple(EffectPart(**vars(each)) for each in explain(prepared, best.subnet)),
         notes=(
             *caveats,
@@ -211,12 +235,14 @@ def exact_outcome(
     )
 
 
-def _evolved(options: SearchOptions, space: Space, costs: Costs, progress: Progress) -> Outcome:
-    evaluator = Evaluator(options.accuracy or "", space.name, options.timeout_s)
+def _evolved(problem: Problem, costs: Costs, progress: Progress) -> Outcome:
+    options = problem.options
+    evaluator = Evaluator(options.accuracy or "", problem.space.name, options.timeout_s)
     front = evolved_front(
         costs,
         evaluator,
         options.budget_ms,
+        limits=problem.limits,
         evaluations=options.evaluations,
         seed=options.seed,
         progress=progress,
@@ -235,6 +261,32 @@ def _evolved(options: SearchOptions, space: Space, costs: Costs, progress: Progr
         "that there is none better; with a table of them (--accuracy FILE.csv) the search is exact"
     )
     return Outcome("evolutionary", front[-1], front, source, notes=(note,))
+
+
+def _space(options: SearchOptions, target: Target) -> tuple[Space, tuple[str, ...]]:
+    """The space to search, and what is to be said of it."""
+    space = catalog.load(options.space)
+    if not options.limits.delegate_only:
+        return space, ()
+    space, refused = logits_of(space, target)
+    if refused is None:
+        return space, ()
+    return space, (f"the softmax at the end was left out: {refused.reason}; {refused.remedy}",)
+
+
+def _limits(limits: Limits) -> LimitsPart | None:
+    if not limits.are_set:
+        return None
+    return LimitsPart(
+        size_bytes=_finite(limits.size_bytes),
+        multiply_adds=_finite(limits.multiply_adds),
+        memory_bytes=_finite(limits.memory_bytes),
+        delegate_only=limits.delegate_only,
+    )
+
+
+def _finite(limit: float) -> int | None:
+    return int(limit) if isfinite(limit) else None
 
 
 def _accuracy(

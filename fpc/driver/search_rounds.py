@@ -274,6 +274,7 @@ def _question(problem: Problem, feedback: FeedbackOptions) -> Question:
         "space_sha256": _digest(problem.space),
         "accuracy_sha256": _digest(problem.accuracy),
         "objective": options.objective,
+        "limits": str(options.limits),
         "condition": str(problem.cost_model.condition),
         "cost_model_sha256": _digest(problem.cost_model),
         "seed": options.seed,

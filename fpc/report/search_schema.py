@@ -110,6 +110,16 @@ class FeedbackPart(_Part):
     rounds: tuple[RoundPart, ...]
 
 
+class LimitsPart(_Part):
+    """The most that a network may take beyond latency; None where nothing was asked."""
+
+    size_bytes: int | None = None
+    multiply_adds: int | None = None
+    memory_bytes: int | None = None
+    delegate_only: bool = False
+    """Whether every operator has to run on the target's fast unit."""
+
+
 class SearchReport(_Part):
     """The whole document.
 
@@ -137,6 +147,13 @@ class SearchReport(_Part):
     top1_interval_percent: tuple[float, float] | None
     multiply_adds: int
     parameters: int
+    size_bytes: int
+    """Of int8 weights, int32 biases, their scales and zero points."""
+    memory_bytes: int
+    """The largest sum of int8 activations alive at once, the network's input held to the end."""
+    off_path: tuple[str, ...]
+    """Operators that leave the target's fast unit."""
+    limits: LimitsPart | None = None
     prediction: PredictionPart
     """The latency kernel by kernel."""
     accuracy: AccuracySourcePart

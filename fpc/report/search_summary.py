@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from fpc.report.search_schema import EffectPart, PointPart, SearchReport
+from fpc.diagnostics.amounts import enough
+from fpc.report.search_schema import EffectPart, LimitsPart, PointPart, SearchReport
 
 FRONT_HEADINGS = ("front", "ms predicted", "top-1 %", "90 % interval")
 EFFECT_HEADINGS = ("where", "choice", "points", "ms", "points a ms")
@@ -20,10 +21,7 @@ def search_lines(report: SearchReport) -> Iterator[str]:
         f"on {report.target}"
     )
     yield f"subnet     {report.subnet.text}"
-    yield (
-        f"size       {report.multiply_adds / 1e6:.1f} M multiply-adds, "
-        f"{report.parameters / 1e6:.2f} M parameters"
-    )
+    yield from _footprint(report)
     yield _latency(report)
     interval = ""
     if report.top1_interval_percent is not None:
@@ -71,6 +69,25 @@ def _latency(report: SearchReport) -> str:
         f"latency    {report.latency_ms:.2f} ms {report.evidence}, 95 % interval {low:.2f} to "
         f"{high:.2f} ms ({feedback.condition})"
     )
+
+
+def _footprint(report: SearchReport) -> Iterator[str]:
+    """What the network takes, beside the limits."""
+    limits = report.limits or LimitsPart()
+    yield (
+        f"size       {report.multiply_adds / 1e6:.1f} M multiply-adds"
+        f"{_at_most(limits.multiply_adds, '')}, {report.parameters / 1e6:.2f} M parameters, "
+        f"{report.size_bytes / 1e6:.2f} MB as int8{_at_most(limits.size_bytes, 'B')}"
+    )
+    unit = ", no operator leaves the fast unit" if limits.delegate_only else ""
+    yield (
+        f"memory     {report.memory_bytes / 1e6:.2f} MB of int8 activations at once"
+        f"{_at_most(limits.memory_bytes, 'B')}{unit}"
+    )
+
+
+def _at_most(limit: int | None, unit: str) -> str:
+    return "" if limit is None else f" (at most {enough(limit, unit)})"
 
 
 def _interval(interval: tuple[float, float] | None, unit: str) -> str:

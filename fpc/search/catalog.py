@@ -12,8 +12,8 @@ from fpc.diagnostics.errors import SearchError, VerifyError
 from fpc.diagnostics.render import suggest
 from fpc.diagnostics.validation import problems
 from fpc.search.accuracy import AccuracyModel, read_accuracy
-from fpc.search.network import build
-from fpc.search.space import Setting, Space, StageChoice, Subnet
+from fpc.search.network import smallest
+from fpc.search.space import Space
 
 
 def names() -> tuple[str, ...]:
@@ -87,17 +87,12 @@ def _read(path: Path) -> Space:
 
 def _require_networks(space: Space, path: Path) -> None:
     """`SearchError` unless the smallest network can be built: all others are larger."""
-    setting = Setting(space.resolutions[0], space.widths[0])
-    stages = (
-        StageChoice(stage.channels[0], stage.options[:1] * stage.depths[0])
-        for stage in space.stages
-    )
     try:
-        build(space, Subnet(setting, tuple(stages)))
+        smallest(space)
     except VerifyError as error:
         raise SearchError(
             "malformed-space",
-            f"{path} describes networks that cannot be, at {setting.resolution} px: "
+            f"{path} describes networks that cannot be, at {space.resolutions[0]} px: "
             + error.message,
             help="give larger resolutions, or fewer and smaller strides",
         ) from None

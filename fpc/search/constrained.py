@@ -117,9 +117,9 @@ class ConstrainedSearch:
         """Every undominated network."""
         sparing = ConstrainedSearch(self._paths.sparing(0), self._limits).best()
         known = union([self._paths.network(sparing.picks[0]).point, self.best()])
-        edges: list[float] = np.geomspace(known.cost[0], known.cost[-1], _SLABS + 1).tolist()
-        edges[-1] = float(known.cost[-1])
-        for below, most in pairwise(edges):
+        least, most = float(known.cost[0]), float(known.cost[-1])
+        edges = np.clip(np.geomspace(least, most, _SLABS + 1), least, most)
+        for below, most in pairwise(edges.tolist()):
             known = self._proven(np.array([most, *self._limits[1:]]), known, below)
         return known
 
@@ -156,7 +156,7 @@ class ConstrainedSearch:
                     longer.setdefault(channels, []).append(after)
             labels = {channels: _Labels.joined(parts) for channels, parts in longer.items()}
         ends = [each.finished(self._paths.head[c], limits) for c, each in labels.items()]
-        return union(ends)
+        return union(ends) if ends else Front.empty(len(self._paths.stages))
 
 
 def _enough(bound: Bound, most: float, known: Front, below: float | None) -> float:

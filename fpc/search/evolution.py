@@ -1,7 +1,7 @@
 """Evolutionary search, where top-1 is no sum over stages: NSGA-II (Deb et al. 2002, pymoo).
 
-Latency still is a sum, so a network beyond the budget is told from its tables, and only networks
-within it are evaluated.
+Latency still is a sum, so a network beyond the budget is told from its tables, as is one beyond
+other limits, and only networks within are evaluated.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from fpc.search.exact import Candidate, infeasible
 from fpc.search.front import undominated
 from fpc.search.genome import GenomeLayout
 from fpc.search.space import Subnet
+from fpc.search.space_limits import SpaceLimits
 from fpc.search.tables import Matrix
 
 _GENERATIONS = 1000
@@ -29,7 +30,9 @@ _PATIENCE = 20
 _POPULATION = 50
 _FEWEST = 4
 _WORST = 100.0
-"""The error of a network beyond the budget, which nobody evaluates."""
+"""The error of a network beyond what is allowed, which nobody evaluates."""
+_FURTHEST = 1e3
+"""What is forbidden is as bad as so many times too much."""
 
 
 def evolved_front(
@@ -37,38 +40,46 @@ def evolved_front(
     evaluate: Callable[[Subnet], float],
     budget_ms: float,
     *,
+    limits: SpaceLimits | None = None,
     evaluations: int,
     seed: int = 0,
     progress: Progress = silent,
 ) -> tuple[Candidate, ...]:
     """The undominated of at most `evaluations` evaluated networks, by ascending latency.
 
-    `InfeasibleError` names the fastest network where none is fast enough; `MissingBackendError`
-    without pymoo.
+    `InfeasibleError` names the fastest network where none is fast enough, or what cannot be kept of
+    `limits`; `MissingBackendError` without pymoo.
     """
     require_pymoo()
     layout = GenomeLayout(costs.settings, costs.choices)
-    fastest = layout.genes(*costs.fastest())
+    fastest = layout.genes(*(costs.fastest() if limits is None else limits.fastest(costs)))
     found: dict[Subnet, Candidate] = {}
 
-    def judged(subnet: Subnet) -> tuple[float, float] | None:
-        """Latency and error of a network; None where it would be an evaluation too many."""
-        latency_ms = costs.latency_ms(subnet)
-        if latency_ms > budget_ms:
-            return latency_ms, _WORST
+    def excess(subnet: Subnet) -> float:
+        """By which share a network is beyond what is allowed; at most 0 where it is within."""
+        over = costs.latency_ms(subnet) / budget_ms - 1.0
+        return over if limits is None else max(over, limits.excess(subnet))
+
+    def judged(subnet: Subnet) -> tuple[float, float, float] | None:
+        """Latency, error and excess of a network; None where it would be an evaluation too many."""
+        latency_ms, over = costs.latency_ms(subnet), excess(subnet)
+        if over > 0.0:
+            return latency_ms, _WORST, over
         if subnet not in found:
             if len(found) == evaluations:
                 return None
             top1 = evaluate(subnet)
             found[subnet] = Candidate(subnet, latency_ms, top1, None, 0.0)
             progress("evaluate", len(found), evaluations)
-        return latency_ms, 100.0 - found[subnet].top1
+        return latency_ms, 100.0 - found[subnet].top1, over
 
     quickest = layout.subnet(fastest)
     if costs.latency_ms(quickest) > budget_ms:
-        raise infeasible(budget_ms, quickest, costs.latency_ms(quickest))
+        raise infeasible(
+            budget_ms, quickest, costs.latency_ms(quickest), is_limited=limits is not None
+        )
     population = max(_FEWEST, min(_POPULATION, evaluations // 5))
-    first = _beginning(costs, layout, fastest, budget_ms, population, seed)
+    first = _beginning(excess, layout, fastest, population, seed)
     algorithm = _Nsga2(layout, first, seed)
     last_new = 0
     for generation in range(_GENERATIONS):
@@ -78,7 +89,7 @@ def evolved_front(
         last_new = generation if len(found) > before else last_new
         if not results or len(told) < len(results) or generation - last_new > _PATIENCE:
             break
-        algorithm.tell(np.array(told), budget_ms)
+        algorithm.tell(np.array(told))
     return _undominated(tuple(found.values()))
 
 
@@ -94,23 +105,22 @@ def require_pymoo() -> None:
 
 
 def _beginning(
-    costs: Costs,
+    excess: Callable[[Subnet], float],
     layout: GenomeLayout,
     fastest: Sequence[int],
-    budget_ms: float,
     count: int,
     seed: int,
 ) -> IntArray:
-    """The fastest network, and others on the ways from it to networks drawn, within the budget."""
+    """The fastest network, and others on the ways from it to networks drawn, without excess."""
     random = np.random.default_rng(seed)
     found = [np.array(fastest)]
     while len(found) < count:
         genes = random.integers(layout.alternatives)
-        # Ever less of the drawn network, until the rest is fast enough.
+        # Ever less of the drawn network, until the rest is allowed.
         for share in (1.0, 0.7, 0.5, 0.3, 0.2, 0.1, 0.0):
             is_drawn = random.random(len(genes)) < share
             mixed = np.where(is_drawn, genes, found[0])
-            if costs.latency_ms(layout.subnet(mixed.tolist())) <= budget_ms:
+            if excess(layout.subnet(mixed.tolist())) <= 0.0:
                 found.append(mixed)
                 break
     return np.array(found)
@@ -155,10 +165,11 @@ class _Nsga2:
             return []
         return np.asarray(self._asked.get("X")).astype(int).tolist()
 
-    def tell(self, judged: Matrix, budget_ms: float) -> None:
-        """Latency and error of what was asked last, [networks, 2]."""
-        over = judged[:, :1] / budget_ms - 1.0
-        results = _pymoo("problems.static").StaticProblem(self._problem, F=judged, G=over)
+    def tell(self, judged: Matrix) -> None:
+        """Latency, error and excess of what was asked last, [networks, 3]."""
+        results = _pymoo("problems.static").StaticProblem(
+            self._problem, F=judged[:, :2], G=np.minimum(judged[:, 2:], _FURTHEST)
+        )
         _pymoo("core.evaluator").Evaluator().eval(results, self._asked)
         self._algorithm.tell(infills=self._asked)
 

@@ -49,6 +49,8 @@ class SpaceFront:
     leverage: Matrix
     setting: IntArray
     picks: IntArray
+    is_limited: bool = False
+    """Whether only networks within limits beyond latency are there."""
 
     def __len__(self) -> int:
         return len(self.latency_ms)
@@ -68,21 +70,31 @@ class SpaceFront:
             float(self.leverage[index]),
         )
 
+    def reaches(self, budget_ms: float) -> bool:
+        """Whether any network is within the budget."""
+        return len(self) > 0 and bool(self.latency_ms[0] <= budget_ms)
+
     def best(self, budget_ms: float) -> Candidate:
         """The best network within the budget; `InfeasibleError` names the fastest otherwise."""
         place = int(np.searchsorted(self.latency_ms, budget_ms, side="right")) - 1
         if place < 0:
-            raise infeasible(budget_ms, self[0].subnet, self[0].latency_ms)
+            fastest = self[0]
+            raise infeasible(
+                budget_ms, fastest.subnet, fastest.latency_ms, is_limited=self.is_limited
+            )
         return self[place]
 
 
-def infeasible(budget_ms: float, fastest: Subnet, latency_ms: float) -> InfeasibleError:
-    """The error that names the fastest network where even that is too slow."""
+def infeasible(
+    budget_ms: float, fastest: Subnet, latency_ms: float, *, is_limited: bool = False
+) -> InfeasibleError:
+    """The error that names the fastest network, of those within limits, where it is too slow."""
     enough_ms = math.ceil(100.0 * latency_ms) / 100.0
+    of_which = " that keeps the other limits" if is_limited else ""
     return InfeasibleError(
         "infeasible",
-        f"no network of the space is predicted to run within {budget_ms:g} ms",
-        notes=[f"the fastest takes {latency_ms:.2f} ms: {encode(fastest)}"],
+        f"no network of the space{of_which} is predicted to run within {budget_ms:g} ms",
+        notes=[f"the fastest{of_which} takes {latency_ms:.2f} ms: {encode(fastest)}"],
         help=f"raise the budget to {enough_ms:.2f} ms, or search another space",
     )
 
@@ -144,23 +156,18 @@ class ExactSearch:
             }
         return self._space_front(fronts, objective)
 
-    def best(self, objective: Objective, budget_ms: float) -> Candidate:
-        """The best network within the budget, as `front` has it: quicker where limits are set.
-
-        `InfeasibleError` where there is none.
-        """
-        if self.limits is None:
-            return self.front(objective).best(budget_ms)
+    def best(self, objective: Objective, budget_ms: float) -> Candidate | None:
+        """The best network within the budget, if any, as `front` has it; without the front."""
         summed = self._summed(objective)
         found: dict[Setting, Front] = {}
-        for setting in self.limits.possible(self.costs.settings):
-            of_setting, latency_ms = self.limits.settings[setting], self.costs.at(setting)
-            fastest = of_setting.fastest(latency_ms)
-            within = fastest.cost[0] <= budget_ms
-            found[setting] = (
-                of_setting.best(latency_ms, summed, budget_ms) if within else fastest
-            )
-        return self._space_front(found, objective).best(budget_ms)
+        for setting, tables in zip(self.costs.settings, self.costs.tables, strict=True):
+            if self.limits is None:
+                found[setting] = exact_front(self.costs.choices, tables, summed, setting.width)
+            else:
+                of_setting = self.limits.settings[setting]
+                found[setting] = of_setting.best(tables, summed, budget_ms)
+        front = self._space_front(found, objective)
+        return front.best(budget_ms) if front.reaches(budget_ms) else None
 
     def _summed(self, objective: Objective) -> list[Matrix]:
         """What is summed over stages and maximised, [choices] of each."""
@@ -185,6 +192,7 @@ class ExactSearch:
             np.concatenate(leverages)[kept],
             np.repeat(places, [len(front) for front in fronts.values()])[kept],
             np.concatenate([front.picks for front in fronts.values()])[kept],
+            self.limits is not None,
         )
 
     def candidate(self, subnet: Subnet) -> Candidate:

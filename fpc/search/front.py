@@ -36,6 +36,11 @@ class Front:
     def __len__(self) -> int:
         return len(self.cost)
 
+    @classmethod
+    def empty(cls, stages: int) -> Front:
+        """No network of so many stages."""
+        return cls(np.empty(0), np.empty(0), np.empty((0, stages), np.intp))
+
     def best_within(self, budget: float) -> int | None:
         """The point of the highest score that costs at most `budget`; None where nothing does."""
         place = int(np.searchsorted(self.cost, budget, side="right")) - 1

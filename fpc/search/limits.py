@@ -18,7 +18,8 @@ import numpy as np
 
 from fpc.search.choices import StageChoices
 from fpc.search.constrained import ConstrainedSearch
-from fpc.search.footprint import Footprint, Refusal
+from fpc.search.delegation import Refusal
+from fpc.search.footprint import Footprint
 from fpc.search.front import Front, exact_front
 from fpc.search.network import Piece
 from fpc.search.paths import Allowed, Paths
@@ -81,7 +82,7 @@ class SettingLimits:
         def memory(some: Sequence[Piece]) -> list[float]:
             return [
                 inf
-                if limits.delegate_only and weighed(piece).refusal is not None
+                if limits.delegate_only and weighed(piece).refusals
                 else float(weighed(piece).memory_bytes)
                 # LiteRT holds the network's own input to the end.
                 + (0.0 if piece is pieces.stem else float(image.type.size))
@@ -89,7 +90,7 @@ class SettingLimits:
             ]
 
         memories = pieces.tables(choices, memory, np.maximum)
-        refusals = (weighed(piece).refusal for piece in _unavoidable(pieces, memories))
+        refusals = [weighed(piece).refusals for piece in _unavoidable(pieces, memories)]
         return cls(
             choices,
             setting.width,
@@ -97,7 +98,7 @@ class SettingLimits:
             pieces.tables(choices, lambda some: [float(weighed(p).size_bytes) for p in some]),
             pieces.tables(choices, lambda some: [float(weighed(p).multiply_adds) for p in some]),
             memories,
-            tuple(dict.fromkeys(each for each in refusals if each is not None)),
+            tuple(dict.fromkeys(each for of_piece in refusals for each in of_piece)),
         )
 
     @cached_property
@@ -146,7 +147,9 @@ class SettingLimits:
         return self._search(latency_ms, scores).front()
 
     def best(self, latency_ms: CostTables, scores: Sequence[Matrix], budget_ms: float) -> Front:
-        """The best network that keeps the limits and the budget, alone; some network must."""
+        """The best network that keeps the limits and the budget, alone, or none."""
+        if not self.has_networks or self.fastest(latency_ms).cost[0] > budget_ms:
+            return Front.empty(len(self.choices))
         return self._search(latency_ms, scores, budget_ms).best()
 
     def fastest(self, latency_ms: CostTables) -> Front:

@@ -18,7 +18,16 @@ from fpc.search.layers import (
     layers_of,
     stem_layers,
 )
-from fpc.search.space import Block, DenseLayer, PlainLayer, Setting, Space, Stage, Subnet
+from fpc.search.space import (
+    Block,
+    DenseLayer,
+    PlainLayer,
+    Setting,
+    Space,
+    Stage,
+    StageChoice,
+    Subnet,
+)
 from fpc.zoo.builder import NetworkBuilder, Weights, under
 from fpc.zoo.fasternet import partial_convolution_block
 from fpc.zoo.inverted_residual import InvertedResidual
@@ -32,6 +41,16 @@ def build(
     b = _builder(space, seed, weights)
     x = b.input(IMAGE_CHANNELS, side, side)
     return b.finish(_applied(b, x, layers_of(space, subnet)))
+
+
+def smallest(space: Space) -> Graph:
+    """The smallest network, with shapes only."""
+    setting = Setting(space.resolutions[0], space.widths[0])
+    stages = (
+        StageChoice(stage.channels[0], stage.options[:1] * stage.depths[0])
+        for stage in space.stages
+    )
+    return build(space, Subnet(setting, tuple(stages)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -37,7 +37,6 @@ class Options:
     score: Matrix
     spent: Matrix
 
-
     @property
     def undominated(self) -> Options:
         """Without those that another of the same channels undercuts in everything.
@@ -122,18 +121,21 @@ class Paths:
 
     def sparing(self, resource: int) -> Paths:
         """The same with a score that is highest where least of `resource` is spent."""
-        return replace(
-            self,
-            stages=tuple(
-                tuple(replace(options, score=-options.spent[:, resource]) for options in stage)
-                for stage in self.stages
-            ),
+        *others, last = (
+            tuple(replace(each, score=-each.spent[:, resource]) for each in stage)
+            for stage in self.stages
         )
+        # The head has no score of its own.
+        last = tuple(
+            replace(each, score=each.score - self.head[each.leaves, resource]) for each in last
+        )
+        return replace(self, stages=(*others, last))
 
     def network(self, picks: IntArray) -> Network:
         """The network at `picks` [stages], summed in the order of the stages."""
         place, score, spent = 0, 0.0, self.stem
-        for stage, pick in zip(self.stages, picks, strict=True):
+        places: list[int] = picks.tolist()
+        for stage, pick in zip(self.stages, places, strict=True):
             options = stage[place]
             option = int(np.searchsorted(options.members, pick))
             score, spent = score + float(options.score[option]), spent + options.spent[option]

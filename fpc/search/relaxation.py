@@ -62,8 +62,7 @@ class Relaxation:
     def within(self, limits: Matrix) -> Front:
         """The front of the networks met so far within `limits`."""
         points = [network.point for network in self.met if (network.spent <= limits).all()]
-        nothing = Front(np.empty(0), np.empty(0), np.empty((0, len(self.paths.stages)), np.intp))
-        return union([nothing, *points])
+        return union([Front.empty(len(self.paths.stages)), *points])
 
     def bound(self, limits: Matrix) -> Bound:
         """The least bound for `limits`, [resources]."""
@@ -104,7 +103,7 @@ class Relaxation:
 
     def _prices(self, limits: Matrix) -> tuple[Matrix, float]:
         """Prices where the cuts known so far bound least, and that value: a linear program."""
-        from scipy.optimize import linprog
+        from scipy.optimize import linprog  # pyright: ignore[reportUnknownVariableType]
 
         over = np.array([network.spent for network in self.met]) / limits - 1.0
         found: Any = linprog(

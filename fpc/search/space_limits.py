@@ -9,6 +9,7 @@ from math import isinf
 from fpc.diagnostics.amounts import enough
 from fpc.diagnostics.errors import InfeasibleError
 from fpc.search.choices import StageChoices
+from fpc.search.costs import Costs
 from fpc.search.limits import Limits, SettingLimits
 from fpc.search.space import Setting, Space, Subnet
 from fpc.targets.description import Target
@@ -36,6 +37,15 @@ class SpaceLimits:
     def excess(self, subnet: Subnet) -> float:
         """As `SettingLimits.excess`."""
         return self.settings[subnet.setting].excess(subnet)
+
+    def fastest(self, costs: Costs) -> tuple[int, list[int]]:
+        """As `Costs.fastest`, of the networks that keep the limits; errors as `possible`."""
+        found = {
+            setting: self.settings[setting].fastest(costs.at(setting))
+            for setting in self.possible(costs.settings)
+        }
+        best = min(found, key=lambda setting: found[setting].cost[0])
+        return costs.settings.index(best), found[best].picks[0].tolist()
 
     def possible(self, settings: Sequence[Setting]) -> tuple[Setting, ...]:
         """Those of `settings` at which some network keeps all limits.

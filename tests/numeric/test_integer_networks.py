@@ -12,12 +12,12 @@ import pytest
 
 from fpc.driver.lower import emit_tflite, float_runner, run_file, set_layout
 from fpc.driver.prepare import imported_from, prepare
-from fpc.passes.presets import pipeline_of
 from fpc.driver.watch import random_inputs
 from fpc.interp.executor import run
 from fpc.interp.numerics import Numerics
 from fpc.ir import ops
 from fpc.ir.graph import Graph
+from fpc.passes.presets import pipeline_of
 from fpc.quant.apply import apply_plan
 from fpc.quant.observers import MinMax
 from fpc.quant.plan import make_plan

@@ -2,50 +2,18 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 import numpy as np
 import pytest
 
-from fpc.costmodel.library import select, shipped
 from fpc.search import catalog
-from fpc.search.choices import StageChoices, choices_of
+from fpc.search.choices import choices_of
 from fpc.search.costs import Costs
 from fpc.search.exact import ExactSearch
 from fpc.search.front import exact_front, undominated
 from fpc.search.resolution import shipped_effect
-from fpc.search.space import Setting, Space
-from fpc.search.tables import CostTables, cost_tables
-
-
-def reduced(choices: tuple[StageChoices, ...], seed: int, each: int) -> tuple[StageChoices, ...]:
-    """`each` choices of every stage, drawn."""
-    random = np.random.default_rng(seed)
-    found = []
-    for stage in choices:
-        kept = np.sort(random.choice(len(stage), min(each, len(stage)), replace=False))
-        found.append(StageChoices(stage.stage, stage.channels[kept], stage.blocks[kept]))
-    return tuple(found)
-
-
-def enumerated(choices, tables: CostTables, scores, width):
-    """Cost and score of every network, summed in the order of the stages."""
-    ((arriving, first),) = tables.stages[0].items()
-    del arriving
-    cost, score = tables.stem + first, 0.0 + scores[0]
-    channels = np.array(choices[0].stage.channels)[choices[0].channels]
-    for stage, table, added in zip(choices[1:], tables.stages[1:], scores[1:], strict=True):
-        by_arriving = np.array([table[c] for c in sorted(table)])
-        row = np.searchsorted(sorted(table), channels)
-        cost = (cost[:, None] + by_arriving[row]).ravel()
-        score = (score[:, None] + added).ravel()
-        channels = np.tile(np.array(stage.stage.channels)[stage.channels], len(channels))
-    return cost + np.array([tables.head[int(c)] for c in channels]), score
-
-
-@cache
-def prices(target: str):
-    return select(shipped(target), target, precision="int8").kernel_ms
+from fpc.search.space import Setting
+from fpc.search.tables import cost_tables
+from tests.unit.search_spaces import enumerated, prices, reduced, with_channels
 
 
 @pytest.mark.parametrize(("seed", "each"), [(0, 10), (1, 11), (2, 12)])
@@ -55,29 +23,12 @@ def test_front_of_a_reduced_space_is_that_of_enumeration(seed, each):
     tables = cost_tables(space, Setting(256), choices, prices("rpi4-arm"))
     model = catalog.shipped_accuracy(space)
     scores = [model.lower_score(stage) for stage in model.scores(choices)]
-    cost, score = enumerated(choices, tables, scores, 1.0)
+    cost, score = enumerated(choices, tables, scores)
     assert len(cost) >= 100_000
     expected = undominated(cost, score)
     front = exact_front(choices, tables, scores, 1.0)
     np.testing.assert_array_equal(front.cost, cost[expected])
     np.testing.assert_array_equal(front.score, score[expected])
-
-
-def with_channels() -> Space:
-    """A space whose stages choose their channels: what a stage costs depends on the one before."""
-    fox_nas = catalog.load("fox-nas")
-    stages = [
-        stage.model_copy(
-            update={
-                "channels": tuple(c + extra for c in stage.channels for extra in (0, 8, 24)),
-                "depths": (1, 2),
-                "expansions": (2, 4),
-                "kernels": (3, 5),
-            }
-        )
-        for stage in fox_nas.stages[:3]
-    ]
-    return fox_nas.model_copy(update={"name": "elastic", "stages": tuple(stages)})
 
 
 def test_front_where_stages_depend_on_the_one_before():
@@ -86,7 +37,7 @@ def test_front_where_stages_depend_on_the_one_before():
     tables = cost_tables(space, Setting(128), choices, prices("rpi4-arm"))
     random = np.random.default_rng(3)
     scores = [random.gamma(2.0, size=len(stage)) for stage in choices]
-    cost, score = enumerated(choices, tables, scores, 1.0)
+    cost, score = enumerated(choices, tables, scores)
     assert len(cost) == 60**3
     expected = undominated(cost, score)
     front = exact_front(choices, tables, scores, 1.0)
