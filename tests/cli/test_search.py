@@ -6,8 +6,11 @@ import csv
 import io
 import json
 import re
+import runpy
 import sys
+import warnings
 
+import numpy as np
 import onnx
 import onnxruntime
 import pytest
@@ -126,6 +129,32 @@ def test_compiled_artifact_of_a_users_space_and_table(tmp_path):
     assert document["accuracy"]["evidence"] == "measured"
     # In this table top-1 grows with everything, and any network is fast enough.
     assert document["subnet"]["text"] == "32px/16-e4k5-e4k5"
+
+
+def test_module_is_trained_exported_and_compiled(tmp_path):
+    """From a budget to an int8 network that has been trained, if only for three steps."""
+    torch = pytest.importorskip("torch")
+    space, table = tmp_path / "small.toml", tmp_path / "measured.csv"
+    space.write_text(SMALL)
+    table.write_text(measurements())
+    words = ("search", "--budget", "50ms", "--space", space, "--accuracy", table)
+    succeed(*words, "-o", tmp_path / "best", "--no-compile")
+    definition = runpy.run_path(str(tmp_path / "best" / "network.py"))
+    torch.manual_seed(0)
+    model = definition["SmallSubnet"]()
+    images, labels = torch.randn(20, 3, 32, 32), torch.arange(20) % 10
+    optimiser = torch.optim.SGD(model.parameters(), lr=0.05)
+    for _ in range(3):
+        optimiser.zero_grad()
+        torch.nn.functional.cross_entropy(model(images), labels).backward()
+        optimiser.step()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PyTorch's exporter that needs no further library
+        definition["export"](model, str(tmp_path / "trained.onnx"))
+    np.save(tmp_path / "images.npy", images.numpy())
+    words = ("compile", tmp_path / "trained.onnx", "--target", "host", "--int8", "--json")
+    options = ("--calib", tmp_path / "images.npy", "-o", tmp_path / "trained")
+    assert succeed(*words, *options).document["verification"]["exact"]
 
 
 def measurements() -> str:
