@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+torch.set_num_threads(1)  # tests run beside each other
 MOBILENET_V3 = """
 name = "small-mbv3"
 description = "MobileNetV3's layers with few channels"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import random
 
 import numpy as np
 import pytest
 
-from fpc.diagnostics.errors import QuantError, SearchError
+from fpc.diagnostics.errors import ModelError, QuantError, SearchError
 from fpc.driver.import_weights import ImportOptions, import_weights
+from fpc.frontends.once_for_all import read_checkpoint
 from fpc.interp.executor import run
 from fpc.ir.ops import BatchNorm
 from fpc.quant.batch_norm import recalibrated
@@ -165,3 +167,23 @@ def test_blocks_of_the_supernet():
 def test_spaces_without_supernets_are_refused(name):
     with pytest.raises(SearchError, match="no supernet of the space"):
         read_subnet("224px/24-e3k3", catalog.load(name))
+
+
+def test_broken_checkpoints_are_refused(tmp_path):
+    """Cut off or changed anywhere: tensors, or an error that says so."""
+    whole = small_supernet(tmp_path)[1].read_bytes()
+    chance = random.Random(0)
+    codes = []
+    for _ in range(60):
+        content = bytearray(whole)
+        if chance.random() < 0.3:
+            del content[chance.randrange(len(content)) :]
+        for _ in range(chance.randrange(1, 20)):
+            content[chance.randrange(len(content))] = chance.randrange(256)
+        (tmp_path / "broken.pth").write_bytes(content)
+        try:
+            assert read_checkpoint(tmp_path / "broken.pth")
+        except ModelError as error:
+            codes.append(error.code)
+    assert set(codes) <= {"model.not-a-checkpoint", "model.unreadable"}
+    assert 20 < len(codes) < 60

@@ -24,6 +24,7 @@ from fpc.search.space import Setting, Space, Subnet
 from fpc.search.torch_module import swapped_activations, torch_module
 
 torch = pytest.importorskip("torch")
+torch.set_num_threads(1)  # tests run beside each other
 
 EXOTIC = """
 name = "3d-glasses"
