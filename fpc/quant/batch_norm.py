@@ -46,8 +46,10 @@ def recalibrated(graph: Graph, batches: Iterable[Array]) -> Graph:
     for node in copy.nodes_of(BatchNorm):
         mean, variance = statistics.of(node)
         for position, data in ((_MEAN, mean), (_VARIANCE, variance)):
-            constant = rewriter.constant(data.astype(np.float32), node.input(position).name)
-            rewriter.set_input(node, position, constant)
+            old = node.input(position)
+            name = old.name
+            rewriter.rename(old, "replaced")
+            rewriter.set_input(node, position, rewriter.constant(data.astype(np.float32), name))
     return copy
 
 

@@ -16,6 +16,7 @@ from fpc.zoo.inverted_residual import InvertedResidual
 
 _MODULES: Mapping[Nonlinearity, str] = MappingProxyType(
     {
+        Nonlinearity.NONE: "nn.Identity",
         Nonlinearity.RELU: "nn.ReLU",
         Nonlinearity.RELU6: "nn.ReLU6",
         Nonlinearity.HARD_SWISH: "nn.Hardswish",
@@ -31,13 +32,15 @@ SWAPPED: Mapping[Nonlinearity, str] = MappingProxyType(
 """The activations that ReLU6 may stand for, in words."""
 
 
-def activation_of(layer: NetworkLayer) -> Nonlinearity:
-    """The activation inside or after a layer."""
+def activations_of(layer: NetworkLayer) -> set[Nonlinearity]:
+    """The activations inside and after a layer, but for the gate of its squeeze-excite."""
     match layer:
-        case Convolution() | InvertedResidual() | PartialConvolution():
-            return layer.act
+        case InvertedResidual(squeezed=None) | Convolution() | PartialConvolution():
+            return {layer.act}
+        case InvertedResidual():
+            return {layer.act, layer.squeeze_act}
         case DenseLayer() | PlainLayer():
-            return Nonlinearity.NONE
+            return set()
 
 
 def merges_patches(layer: NetworkLayer) -> bool:
@@ -63,9 +66,10 @@ class LayerText:
         cls, space: Space, layers: Sequence[Placed], features: Mapping[str, int], *, swaps: bool
     ) -> Self:
         """The way to write `layers`."""
-        blocks = (InvertedResidual, PartialConvolution)
         used = Counter(
-            activation_of(placed.layer) for placed in layers if isinstance(placed.layer, blocks)
+            placed.layer.act
+            for placed in layers
+            if isinstance(placed.layer, InvertedResidual | PartialConvolution)
         )
         usual = used.most_common(1)[0][0] if used else space.activation
         return cls(space, usual, features, swaps)
@@ -83,7 +87,9 @@ class LayerText:
             case Convolution(affine=Affine.BATCH_NORM):
                 kernel = () if layer.kernel == 1 else (layer.kernel,)
                 sizes = (in_channels, layer.channels, *kernel)
-                return Call("conv_layer", sizes, _stride(layer.stride) | self._act(layer.act))
+                none = layer.act is Nonlinearity.NONE
+                act = {} if none else {"act": self.activation(layer.act)}
+                return Call("conv_layer", sizes, _stride(layer.stride) | act)
             case Convolution():
                 return self._unusual(layer, in_channels)
             case InvertedResidual():
@@ -129,11 +135,8 @@ class LayerText:
             modules["act"] = Call(self.activation(conv.act))
         return _sequence(modules)
 
-    def _act(self, act: Nonlinearity) -> dict[str, Argument]:
-        return {} if act is Nonlinearity.NONE else {"act": self.activation(act)}
-
     def _unusual_act(self, act: Nonlinearity) -> dict[str, Argument]:
-        return {} if act is self.usual else self._act(act)
+        return {} if act is self.usual else {"act": self.activation(act)}
 
 
 def _stride(stride: int) -> dict[str, Argument]:

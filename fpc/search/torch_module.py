@@ -18,8 +18,8 @@ from fpc.search.layers import BLOCKS, PartialConvolution, Placed, layers_of
 from fpc.search.network import build
 from fpc.search.python_text import COLUMNS
 from fpc.search.space import DenseLayer, PlainLayer, Space, Subnet
-from fpc.search.torch_layers import SWAPPED, LayerText, activation_of, merges_patches
-from fpc.zoo.builder import Padding
+from fpc.search.torch_layers import SWAPPED, LayerText, activations_of, merges_patches
+from fpc.zoo.builder import Nonlinearity, Padding
 from fpc.zoo.inverted_residual import InvertedResidual
 
 _TEXT_COLUMNS = COLUMNS - 10
@@ -29,7 +29,9 @@ _LONGEST_RUN = 4
 
 def swapped_activations(space: Space, subnet: Subnet) -> tuple[str, ...]:
     """The activations of a network that ReLU6 may stand for, in words."""
-    used = {activation_of(placed.layer) for placed in layers_of(space, subnet)}
+    used = set[Nonlinearity]()
+    for placed in layers_of(space, subnet):
+        used |= activations_of(placed.layer)
     return tuple(words for activation, words in SWAPPED.items() if activation in used)
 
 

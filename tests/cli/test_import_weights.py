@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import datetime as dt
 import importlib.util
+import runpy
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
+from onnx import numpy_helper
 
+from fpc.search import catalog
+from fpc.search.encoding import decode
+from fpc.search.ofa_config import net_config
+from fpc.search.torch_module import torch_module
 from tests.cli.invoke import refuse, succeed
 
 torch = pytest.importorskip("torch")
@@ -41,6 +48,25 @@ def test_imported_subnet_compiles(golden, supernet):
     compile_ = ("compile", "model.onnx", "--target", "host", "--int8", "--calib", "images.npz")
     options = ("--mean", 127, "--std", 60, "--allow-degraded", "-o", "compiled", "--json")
     assert succeed(*compile_, *options).document["verification"]["exact"]
+
+
+def test_imported_weights_go_into_the_module_to_train_further(supernet, tmp_path):
+    """The file's tensors have the names of the written module's state."""
+    space = catalog.load(str(tmp_path / "space.toml"))
+    text = torch_module(space, decode(SUBNET), swap_activation=False)
+    (tmp_path / "network.py").write_text(text)
+    model = runpy.run_path(str(tmp_path / "network.py"))["SmallMbv3Subnet"]().eval()
+    succeed(*WORDS, "--subnet", SUBNET, "--calib", "images.npz")
+    tensors = onnx.load("model.onnx").graph.initializer
+    state = {tensor.name: torch.tensor(numpy_helper.to_array(tensor)) for tensor in tensors}
+    missing, unexpected = model.load_state_dict(state, strict=False)
+    assert all(key.endswith("num_batches_tracked") for key in missing)
+    assert unexpected == ["reshape_shape"]
+    images = np.random.default_rng(2).normal(size=(1, 3, 32, 32)).astype(np.float32)
+    session = onnxruntime.InferenceSession("model.onnx")
+    (expected,) = session.run(None, {session.get_inputs()[0].name: images})
+    found = model(torch.tensor(images)).detach().numpy()
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
 
 
 def test_document(supernet):
@@ -148,10 +174,6 @@ def test_subnet_outside_the_space(golden, supernet, code, subnet):
 
 
 def test_configuration_of_another_space(golden, supernet, tmp_path):
-    from fpc.search import catalog
-    from fpc.search.encoding import decode
-    from fpc.search.ofa_config import net_config
-
     space = catalog.load(str(tmp_path / "space.toml"))
     config = net_config(space, decode(SUBNET))
     (tmp_path / "net.config").write_text(config or "")

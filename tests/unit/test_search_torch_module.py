@@ -67,6 +67,13 @@ depths = [2]
 expansions = [1, 3]
 kernels = [3, 7]
 excites = [true]
+
+[[stage]]
+channels = 24
+depths = [1]
+expansions = [2]
+kernels = [3]
+activation = "none"
 """
 
 
