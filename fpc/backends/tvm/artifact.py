@@ -4,6 +4,7 @@
 outputs. Tensors are matrices: the last axis along the columns, all others along the rows.
 `weights.bin` holds the parameters, each at a multiple of 64 bytes. `manifest.json` says the rest:
 names, types, shapes and quantisation of inputs and outputs, and where every parameter lies.
+`run.cc` and its `Makefile` run it all from C++ (`fpc.backends.tvm.deployment`).
 """
 
 from __future__ import annotations

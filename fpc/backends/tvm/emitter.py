@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from fpc.backends.tvm.artifact import MANIFEST, WEIGHTS, manifest_of, weights_file
 from fpc.backends.tvm.build import build
 from fpc.backends.tvm.build_program import LIBRARY
+from fpc.backends.tvm.deployment.files import deployment_files
 from fpc.backends.tvm.isa.description import Isa
 from fpc.backends.tvm.planner import plan
 from fpc.backends.tvm.requirements import require_tvm
@@ -26,4 +27,5 @@ def emit(graph: Graph, isa: Isa, provenance: Mapping[str, str] | None = None) ->
         LIBRARY: build(planned.program),
         WEIGHTS: weights_file(planned.parameters),
         MANIFEST: manifest.model_dump_json(indent=2).encode(),
+        **deployment_files(),
     }

@@ -1,0 +1,102 @@
+"""An artifact runs from C++ as it does from Python, and both compute what the interpreter does."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fpc.backends.tvm.isa.table import isa_of_this_machine
+from fpc.measure.tvm import TvmModel
+from tests.backends.tvm_artifacts import draw_inputs, forked, interpreted, write_artifact
+
+GRAPH = forked()
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """An artifact with its program built, and inputs beside it in files."""
+
+    folder: Path
+
+    def run(self, *words: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [self.folder / "run", *map(str, words)],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={},
+        )
+
+
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Deployed:
+    for tool in ("g++", "make"):
+        if shutil.which(tool) is None:
+            pytest.skip(f"{tool} is not installed, and the C++ program is built with it")
+    folder = tmp_path_factory.mktemp("deployment") / "forked"
+    write_artifact(folder, GRAPH, isa_of_this_machine())
+    subprocess.run(["make", "-C", folder, f"PYTHON={sys.executable}"], check=True)
+    for value, array in zip(GRAPH.inputs, draw_inputs(GRAPH), strict=True):
+        array.tofile(folder / f"{value.name}.bin")
+    return Deployed(folder)
+
+
+def inputs_of(deployed: Deployed) -> list[Path]:
+    return [deployed.folder / f"{value.name}.bin" for value in GRAPH.inputs]
+
+
+def test_every_bit_is_the_interpreters(deployed: Deployed, tmp_path: Path) -> None:
+    files = [tmp_path / "total.bin", tmp_path / "logits.bin"]
+    done = deployed.run(deployed.folder, *inputs_of(deployed), *files)
+    assert done.returncode == 0, done.stderr
+    from_python = TvmModel(deployed.folder)(draw_inputs(GRAPH))
+    wanted = interpreted(GRAPH, draw_inputs(GRAPH))
+    for want, python, file in zip(wanted, from_python, files, strict=True):
+        np.testing.assert_array_equal(np.fromfile(file, want.dtype).reshape(want.shape), want)
+        np.testing.assert_array_equal(python, want)
+
+
+def test_the_greatest_elements_are_printed_as_reals(deployed: Deployed) -> None:
+    done = deployed.run(deployed.folder, *inputs_of(deployed))
+    lines = iter(done.stdout.splitlines())
+    for value, integers in zip(GRAPH.outputs, interpreted(GRAPH, draw_inputs(GRAPH)), strict=True):
+        quant = value.type.quantisation
+        reals = (integers.ravel().astype(int) - quant.zero_point) * quant.scale
+        assert next(lines) == value.name
+        for index in np.argsort(-reals, kind="stable")[:5]:
+            place, real = next(lines).split()
+            assert int(place) == index
+            assert float(real) == pytest.approx(reals[index], abs=5e-5)
+    assert list(lines) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "usage: run ARTIFACT INPUT... [OUTPUT...]"),
+        (("{folder}", "{folder}/left.bin"), "an input is missing"),
+        (("{folder}", "{folder}/left.bin", "/nowhere"), "cannot read /nowhere"),
+        (("/nowhere", "{folder}/left.bin"), "cannot read /nowhere/manifest.json"),
+        (("{folder}", "{folder}/left.bin", "/dev/null"), "a file is too short"),
+    ],
+)
+def test_what_is_wrong_is_said_in_a_line(deployed: Deployed, words, said: str) -> None:
+    done = deployed.run(*(word.format(folder=deployed.folder) for word in words))
+    assert done.returncode == 1
+    assert done.stderr == f"{said}\n"
+
+
+def test_no_artifact_needs_python_or_the_compiler_of_tvm(deployed: Deployed) -> None:
+    """What the program is linked with: C++'s own libraries and the two of TVM's runtime."""
+    loaded = subprocess.run(
+        ["ldd", deployed.folder / "run"], capture_output=True, text=True, check=True
+    ).stdout
+    names = {line.split()[0] for line in loaded.splitlines()}
+    assert {name for name in names if "tvm" in name} == {"libtvm_runtime.so", "libtvm_ffi.so"}
+    assert not any("python" in name for name in names)
