@@ -16,7 +16,7 @@ from fpc.search import catalog
 from fpc.search.encoding import decode
 from fpc.search.ofa_config import net_config
 from fpc.search.torch_module import torch_module
-from tests.cli.invoke import refuse, succeed
+from tests.cli.invoke import fpc, refuse, succeed
 
 torch = pytest.importorskip("torch")
 
@@ -193,3 +193,11 @@ def test_missing_torch(golden, supernet, monkeypatch):
         importlib.util, "find_spec", lambda name: None if name == "torch" else find(name)
     )
     assert refuse(3, "backend.missing", *WORDS, "--subnet", SUBNET) == golden
+
+
+def test_help(golden, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("TERMINAL_WIDTH", "100")
+    outcome = fpc("import-weights", "--help")
+    assert outcome.status == 0
+    assert outcome.out == golden

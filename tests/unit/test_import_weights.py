@@ -12,6 +12,7 @@ from fpc.diagnostics.errors import ModelError, QuantError, SearchError
 from fpc.driver.import_weights import ImportOptions, import_weights
 from fpc.frontends.once_for_all import read_checkpoint
 from fpc.interp.executor import run
+from fpc.ir.graph import Graph
 from fpc.ir.ops import BatchNorm
 from fpc.quant.batch_norm import recalibrated
 from fpc.search import catalog
@@ -187,3 +188,14 @@ def test_broken_checkpoints_are_refused(tmp_path):
             codes.append(error.code)
     assert set(codes) <= {"model.not-a-checkpoint", "model.unreadable"}
     assert 20 < len(codes) < 60
+
+
+def test_graph_that_mixes_images_is_not_recalibrated():
+    graph = Graph.parse(
+        """graph @mixing(%x: f32[2,3,4,4]) {
+          %y = transpose(%x) {permutation=[1, 0, 2, 3]} : f32[3,2,4,4]
+          return %y
+        }"""
+    )
+    with pytest.raises(QuantError, match="one by one"):
+        recalibrated(graph, [np.zeros((2, 3, 4, 4), np.float32)])
