@@ -52,7 +52,7 @@ class HiddenTruth:
 
     def latency_ms(self, subnet: Subnet) -> float:
         """The truth."""
-        works: Sequence[Work] = Kernels(self.space, {})(subnet)
+        works: Sequence[Work] = Kernels(self.space)(subnet)
         factors = np.array([self.factor(family_of(work)) for work in works])
         return float(self.pricing(works) @ factors) + self.overhead_ms
 

@@ -27,6 +27,7 @@ from fpc.cli.search_feedback import (
     Samples,
     feedback_options,
     print_feedback,
+    search_and_measure,
 )
 from fpc.cli.search_limits import DelegateOnly, MaxMacs, MaxMemory, MaxSize, limits_of
 
@@ -125,7 +126,6 @@ def run(
     """Find the most accurate network of a space within a latency budget, exactly."""
     from fpc.driver.artifact import check_writable, write_file
     from fpc.driver.search import SearchOptions, search
-    from fpc.driver.search_rounds import search_by_measuring
     from fpc.report.plots import plot_front, require_plots
 
     options = SearchOptions(
@@ -152,7 +152,7 @@ def run(
         if feedback is None:
             found = search(options, progress)
         else:
-            found = search_by_measuring(options, feedback, progress)
+            found = search_and_measure(options, feedback, progress)
         report = found.report
         if output is not None:
             from fpc.driver.search_artifact import write_search

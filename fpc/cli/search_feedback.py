@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fpc.cli.console import print_note, print_table, standard_output
-from fpc.cli.runners import clock, require_runner
+from fpc.cli.runners import clock, interrupted, require_runner
 from fpc.diagnostics.errors import UsageError
 
 if TYPE_CHECKING:
+    from fpc.diagnostics.progress import Progress
+    from fpc.driver.search import Found, SearchOptions
     from fpc.driver.search_rounds import FeedbackOptions
     from fpc.driver.workers import Jobs
     from fpc.measure.protocol import Runner
@@ -86,11 +88,30 @@ def feedback_options(
             "--resume needs a journal",
             help="name it with --journal, or the directory that it is beside with -o",
         )
+    _require_distinct(measure)
     runners = {on: _runner(on, database, board_python) for on in measure}
     options = FeedbackOptions(
         runners, rounds, journal=path, resume=resume, jobs=_jobs(jobs), database=database
     )
     return replace(options, turns=1, database=None) if _RECORD in runners else options
+
+
+def search_and_measure(
+    options: SearchOptions, feedback: FeedbackOptions, progress: Progress
+) -> Found:
+    """What is found by measuring; whoever interrupts it is told how to go on."""
+    from fpc.driver.search_rounds import search_by_measuring
+    from fpc.search.journal import measurements
+
+    try:
+        return search_by_measuring(options, feedback, progress)
+    except KeyboardInterrupt:
+        if feedback.journal is None:
+            raise
+        finished = measurements(feedback.journal)
+        raise interrupted(
+            finished, feedback.journal, "add --resume to the same command: it goes on from there"
+        ) from None
 
 
 def print_feedback(report: SearchReport, journal: Path | None) -> None:
@@ -110,6 +131,21 @@ def _journal(journal: Path | None, output: Path | None) -> Path | None:
     if journal is not None or output is None:
         return journal
     return output.with_name(output.name + _JOURNAL)
+
+
+def _require_distinct(measure: Sequence[str]) -> None:
+    if len(set(measure)) < len(measure):
+        raise UsageError(
+            "measure",
+            "a runner is given twice",
+            help="one machine measures one network at a time: name several boards",
+        )
+    if _RECORD in measure and len(measure) > 1:
+        raise UsageError(
+            "measure",
+            f"--measure {_RECORD} looks up what was measured, and goes with no other runner",
+            help=f"leave out `{_RECORD}` or the others",
+        )
 
 
 def _runner(on: str, database: Path | None, board_python: str) -> Runner:

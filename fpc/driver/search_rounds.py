@@ -97,7 +97,7 @@ class _Rounds:
     ) -> None:
         self._problem, self._feedback = problem, feedback
         self._bench, self._journal = bench, journal
-        self._kernels = Kernels(problem.space, {})
+        self._kernels = Kernels(problem.space)
         pricing, overhead_ms = problem.cost_model.kernel_ms, problem.overhead_ms
         self._prepared, self._front = self._searched(pricing, overhead_ms)
         works = self._kernels(nearest(self._front, problem.options.budget_ms).subnet)
@@ -245,6 +245,9 @@ class _Rounds:
         )
 
     def _notes(self, part: FeedbackPart) -> Iterator[str]:
+        began, measured = self._problem.cost_model.condition, self._bench.condition
+        if measured is not None and measured.device != began.device:
+            yield f"prices began as those of {began}, and were corrected by {measured}"
         rounds = len(self._rounds)
         for each in part.missed:
             yield f"not settled after {rounds} round{'s' if rounds > 1 else ''}: {each}"

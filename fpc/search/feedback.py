@@ -9,7 +9,7 @@ measured, and no network of the corrected front is both fast enough and worth mo
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -56,7 +56,7 @@ class Kernels:
     """The kernels of a space's networks, remembered."""
 
     space: Space
-    known: dict[Subnet, tuple[Work, ...]]
+    known: dict[Subnet, tuple[Work, ...]] = field(default_factory=dict[Subnet, tuple[Work, ...]])
 
     def __call__(self, subnet: Subnet) -> tuple[Work, ...]:
         """Of one network, in the order of execution."""

@@ -21,6 +21,7 @@ from fpc.diagnostics.errors import SearchError
 from fpc.measure.protocol import Condition, Timing
 
 FORMAT = 1
+_TIMING = b'{"kind": "timing"'
 _BEGINNING = b'{"kind": "question"'
 
 Question: TypeAlias = Mapping[str, str | int | float | None]
@@ -133,6 +134,12 @@ class Journal:
                 self._rounds = max(self._rounds, int(record["round"]))
             case kind:
                 raise ValueError(f"no line is called {kind}")
+
+
+def measurements(path: Path) -> int:
+    """How many finished ones the journal at `path` has."""
+    lines = path.read_bytes().splitlines() if path.is_file() else []
+    return sum(line.startswith(_TIMING) for line in lines)
 
 
 def _opened(path: Path, *, resume: bool) -> IO[bytes]:
