@@ -6,6 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -52,7 +53,7 @@ class HiddenTruth:
 
     def latency_ms(self, subnet: Subnet) -> float:
         """The truth."""
-        works: Sequence[Work] = Kernels(self.space)(subnet)
+        works: Sequence[Work] = self._kernels(subnet)
         factors = np.array([self.factor(family_of(work)) for work in works])
         return float(self.pricing(works) @ factors) + self.overhead_ms
 
@@ -66,6 +67,10 @@ class HiddenTruth:
                 yield Failure(request.name, MeasureError("runner-died", "it is dead", help="pray"))
             else:
                 yield self._timing(request, turn, config)
+
+    @cached_property
+    def _kernels(self) -> Kernels:
+        return Kernels(self.space)
 
     def _timing(self, request: Request, turn: int, config: MeasureConfig) -> Timing:
         random = _random(turn, request.name)

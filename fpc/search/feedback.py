@@ -29,7 +29,7 @@ _WIDEST, _NARROWEST = 0.1, 0.01
 """Bounds of the steps in which candidates stand apart, as fractions of the budget."""
 _STEPS = (0.0, -0.5, 0.5, -1.0, 1.0, -1.5)
 """Where candidates stand around the budget; below it more, since one of those will be chosen."""
-_POOL = 12
+_POOL = 8
 """Points of the front that are looked at for each candidate."""
 _LEAST = 1e-12
 
