@@ -11,7 +11,8 @@ from functools import cached_property
 import numpy as np
 
 from fpc.costmodel.kernels import Work
-from fpc.costmodel.residual import Pricing, family_of
+from fpc.costmodel.prediction import Pricing
+from fpc.costmodel.residual import family_of
 from fpc.diagnostics.errors import MeasureError
 from fpc.measure.protocol import Condition, Failure, MeasureConfig, Request, Timing
 from fpc.search.encoding import decode, encode

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
-from fpc.costmodel.kernels import Kernel
+from fpc.costmodel.features import Matrix
+from fpc.costmodel.kernels import Kernel, Work
+
+Pricing: TypeAlias = Callable[[Sequence[Work]], Matrix]
+"""The latency of each of some kernels in milliseconds, such as `CostModel.kernel_ms`."""
 
 
 @dataclass(frozen=True)

@@ -18,18 +18,15 @@ hierarchical model in the sense of Gelman et al. (Bayesian Data Analysis, 3rd ed
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeAlias
 
 import numpy as np
 
 from fpc.costmodel.features import Matrix
 from fpc.costmodel.kernels import KernelKind, Work
-
-Pricing: TypeAlias = Callable[[Sequence[Work]], Matrix]
-"""The latency of each of some kernels in milliseconds, such as `CostModel.kernel_ms`."""
+from fpc.costmodel.prediction import Pricing
 
 _SCALE, _FAMILY, _OWN = 0.5, 0.3, 0.1
 """Standard deviations of the three beforehand, as fractions of the price."""

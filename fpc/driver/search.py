@@ -12,6 +12,7 @@ from typing import Literal
 
 from fpc.costmodel.kernels import kernels_of
 from fpc.costmodel.model import CostModel
+from fpc.costmodel.prediction import Pricing
 from fpc.diagnostics.progress import Progress, silent
 from fpc.driver.predict import cost_model_for, predict_graph
 from fpc.ir.graph import Graph
@@ -40,7 +41,6 @@ from fpc.search.resolution import shipped_effect
 from fpc.search.space import Space, Subnet
 from fpc.search.space_limits import SpaceLimits
 from fpc.search.table import accuracy_from_table
-from fpc.search.tables import Pricing
 from fpc.targets import catalog as targets
 from fpc.targets.description import Target
 

@@ -100,8 +100,8 @@ class Bench:
         self._asked |= turns
         missing = sorted(
             (turn - self._taken(subnet), place, turn, subnet)
-            for place, (subnet, wanted) in enumerate(turns.items())
-            for turn in range(self._taken(subnet), wanted)
+            for place, (subnet, total) in enumerate(turns.items())
+            for turn in range(self._taken(subnet), total)
             if self.failure(subnet) is None
         )
         wanted = list(dict.fromkeys(subnet for *_, subnet in missing))

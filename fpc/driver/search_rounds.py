@@ -11,22 +11,23 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel
 
+from fpc.costmodel.prediction import Pricing
 from fpc.costmodel.residual import CorrectedPrices, MeasuredNetwork, Prior
-from fpc.diagnostics.errors import InfeasibleError, SearchError
+from fpc.diagnostics.errors import SearchError
 from fpc.diagnostics.progress import Progress, silent
 from fpc.driver.artifact import digest
 from fpc.driver.calibrate import calibration_config
+from fpc.driver.describe_feedback import about_feedback, describe_trial, nothing_within
 from fpc.driver.search import Found, Problem, SearchOptions, exact_outcome, found_of
 from fpc.driver.search_bench import Bench, Build, Latency, builder
 from fpc.driver.workers import Jobs, require_jobs
 from fpc.measure.protocol import Runner
-from fpc.report.search_schema import FeedbackPart, RoundPart, TrialPart
+from fpc.report.search_schema import FeedbackPart, RoundPart
 from fpc.search.encoding import encode
 from fpc.search.exact import Candidate, ExactSearch, SpaceFront
 from fpc.search.feedback import Kernels, Trial, best_measured, nearest, shortcomings, trials
 from fpc.search.journal import Journal, Question
 from fpc.search.space import Subnet
-from fpc.search.tables import Pricing
 
 _TURNS = 3
 """How often a network is measured in the round that asks for it."""
@@ -131,19 +132,34 @@ class _Rounds:
     def found(self) -> Found:
         """The best measured network, with the report; `InfeasibleError` where none is within."""
         if self._best is None:
-            raise self._nothing_within()
+            raise nothing_within(self._bench.latencies, self._problem.options.budget_ms)
         best = self._prepared.candidate(self._best.subnet)
         latency = self._bench.latencies[best.subnet]
+        corrected = Trial.of(best.subnet, self._kernels(best.subnet), self._prices)
         found = found_of(
             self._problem, exact_outcome(self._problem, self._prepared, self._front, best)
         )
-        part = self._part(best.subnet, latency, found.report.latency_ms)
+        part = FeedbackPart(
+            evidence=latency.evidence,
+            condition=str(self._bench.condition),
+            runners=tuple(self._feedback.runners),
+            missed=self._rounds[-1].missed,
+            is_settled=not self._rounds[-1].missed,
+            predicted_ms=found.report.latency_ms,
+            corrected_ms=corrected.predicted_ms,
+            corrected_interval_ms=corrected.interval_ms,
+            measured_ms=latency.ms,
+            measured_interval_ms=latency.interval_ms,
+            turns=latency.turns,
+            factors=self._prices.factors(),
+            rounds=tuple(self._rounds),
+        )
         return found.reported(
             latency_ms=latency.ms,
             latency_interval_ms=latency.interval_ms,
             evidence=latency.evidence,
             feedback=part,
-            notes=(*found.report.notes, *self._notes(part)),
+            notes=(*found.report.notes, *about_feedback(part, self._problem)),
         )
 
     def _searched(self, pricing: Pricing, overhead_ms: float) -> tuple[ExactSearch, SpaceFront]:
@@ -202,68 +218,16 @@ class _Rounds:
     ) -> None:
         part = RoundPart(
             number=number,
-            trials=tuple(map(self._trial, tried)),
+            trials=tuple(
+                describe_trial(trial, self._bench, is_corrected=bool(self._rounds))
+                for trial in tried
+            ),
             error_percent=100.0 * float(np.median(np.abs(errors))) if errors else None,
             best=None if self._best is None else encode(self._best.subnet),
             missed=missed,
         )
         self._rounds.append(part)
         self._journal.add_round(number, part.model_dump(mode="json"))
-
-    def _trial(self, trial: Trial) -> TrialPart:
-        latency = self._bench.latencies.get(trial.subnet)
-        return TrialPart(
-            subnet=encode(trial.subnet),
-            predicted_ms=trial.predicted_ms,
-            predicted_interval_ms=trial.interval_ms() if self._rounds else None,
-            measured_ms=None if latency is None else latency.ms,
-            measured_interval_ms=None if latency is None else latency.interval_ms,
-            turns=0 if latency is None else latency.turns,
-            failure=self._bench.failure(trial.subnet),
-        )
-
-    def _part(self, subnet: Subnet, latency: Latency, predicted_ms: float) -> FeedbackPart:
-        works = self._kernels(subnet)
-        corrected = Trial(
-            subnet, self._prices.latency_ms(works), self._prices.relative_error(works)
-        )
-        missed = self._rounds[-1].missed
-        return FeedbackPart(
-            evidence=latency.evidence,
-            condition=str(self._bench.condition),
-            runners=tuple(self._feedback.runners),
-            is_settled=not missed,
-            missed=missed,
-            predicted_ms=predicted_ms,
-            corrected_ms=corrected.predicted_ms,
-            corrected_interval_ms=corrected.interval_ms(),
-            measured_ms=latency.ms,
-            measured_interval_ms=latency.interval_ms,
-            turns=latency.turns,
-            factors=self._prices.factors(),
-            rounds=tuple(self._rounds),
-        )
-
-    def _notes(self, part: FeedbackPart) -> Iterator[str]:
-        began, measured = self._problem.cost_model.condition, self._bench.condition
-        if measured is not None and measured.device != began.device:
-            yield f"prices began as those of {began}, and were corrected by {measured}"
-        rounds = len(self._rounds)
-        for each in part.missed:
-            yield f"not settled after {rounds} round{'s' if rounds > 1 else ''}: {each}"
-        reached = part.measured_interval_ms[1]
-        if reached > self._problem.options.budget_ms:
-            yield f"the measured latency's interval reaches {reached:.2f} ms, beyond the budget"
-
-    def _nothing_within(self) -> InfeasibleError:
-        budget_ms = self._problem.options.budget_ms
-        subnet, latency = min(self._bench.latencies.items(), key=lambda item: item[1].ms)
-        return InfeasibleError(
-            "nothing-within",
-            f"no network that was measured runs within {budget_ms:g} ms",
-            notes=[f"the fastest took {latency.ms:.2f} ms, {latency.evidence}: {encode(subnet)}"],
-            help="allow more --rounds, or raise the budget",
-        )
 
 
 def _question(problem: Problem, feedback: FeedbackOptions) -> Question:

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fpc.costmodel.prediction import Pricing
 from fpc.search.choices import StageChoices
 from fpc.search.front import exact_front
 from fpc.search.space import Setting, Space, Subnet
-from fpc.search.tables import CostTables, Pricing, cost_tables
+from fpc.search.tables import CostTables, cost_tables
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,6 @@ import numpy as np
 
 from fpc.costmodel.kernels import Work, kernels_of
 from fpc.costmodel.residual import CorrectedPrices
-from fpc.diagnostics.errors import InfeasibleError
 from fpc.search.exact import Candidate, ExactSearch, Objective, SpaceFront
 from fpc.search.network import build
 from fpc.search.space import Space, Subnet
@@ -32,6 +31,8 @@ _STEPS = (0.0, -0.5, 0.5, -1.0, 1.0, -1.5)
 _POOL = 8
 """Points of the front that are looked at for each candidate."""
 _LEAST = 1e-12
+_QUANTILE = 1.645
+"""Of the normal distribution: 90 % are within so many standard errors."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +46,15 @@ class Trial:
     predicted_ms: float
     error: float
 
-    def interval_ms(self, quantile: float = 1.645) -> tuple[float, float]:
-        """Of 90 %, unless another quantile of the normal distribution is given."""
-        half = quantile * self.error
+    @classmethod
+    def of(cls, subnet: Subnet, works: Sequence[Work], prices: CorrectedPrices) -> Trial:
+        """A network of the kernels `works`."""
+        return cls(subnet, prices.latency_ms(works), prices.relative_error(works))
+
+    @property
+    def interval_ms(self) -> tuple[float, float]:
+        """Of 90 %."""
+        half = _QUANTILE * self.error
         return self.predicted_ms * max(0.0, 1.0 - half), self.predicted_ms * (1.0 + half)
 
 
@@ -80,9 +87,8 @@ def trials(
     Information-based objective functions for active data selection).
     """
     first = _first(front, budget_ms)
-    chosen = front[first].subnet
     centre_ms = max(budget_ms, float(front.latency_ms[0]))
-    step = float(np.clip(prices.relative_error(kernels(chosen)), _NARROWEST, _WIDEST))
+    step = float(np.clip(prices.relative_error(kernels(front[first].subnet)), _NARROWEST, _WIDEST))
     pools = [[first]]
     pools += [_nearest(front.latency_ms, centre_ms * (1.0 + step * steps)) for steps in _STEPS[1:]]
     places = list(dict.fromkeys(place for pool in pools for place in pool))
@@ -96,14 +102,8 @@ def trials(
             place = max(left, key=lambda place: relative[places.index(place), places.index(place)])
             picked.append(place)
             relative = _given(relative, places.index(place))
-    return tuple(
-        Trial(
-            subnets[place],
-            prices.latency_ms(kernels(subnets[place])),
-            prices.relative_error(kernels(subnets[place])),
-        )
-        for place in picked
-    )
+    chosen = (subnets[place] for place in picked)
+    return tuple(Trial.of(subnet, kernels(subnet), prices) for subnet in chosen)
 
 
 def nearest(front: SpaceFront, budget_ms: float) -> Candidate:
@@ -145,19 +145,20 @@ def shortcomings(
     if best is None:
         yield "no network was measured within the budget"
         return
-    try:
-        promised = front.best(budget_ms)
-    except InfeasibleError:
+    if not front.reaches(budget_ms):
         return
+    promised = front.best(budget_ms)
     is_close = latency_ms >= (1.0 - CLOSE) * budget_ms
     # Where the space is thin, there may be nothing between the best network and the budget.
     is_thin = worth(promised, objective) <= worth(best, objective)
     if not is_close and not is_thin:
         below = 100.0 * (1.0 - latency_ms / budget_ms)
         yield f"the subnet's latency is {below:.1f} % below the budget"
-    enough = _best_below(front, (1.0 - CLOSE) * budget_ms)
-    if enough is not None and worth(enough, objective) > worth(best, objective):
-        gain = worth(enough, objective) - worth(best, objective)
+    if not front.reaches((1.0 - CLOSE) * budget_ms):
+        return
+    enough = front.best((1.0 - CLOSE) * budget_ms)
+    gain = worth(enough, objective) - worth(best, objective)
+    if gain > 0.0:
         yield (
             f"a network that was not measured is predicted to take {enough.latency_ms:.3g} ms and "
             f"to be {gain:.2f} points better"
@@ -166,10 +167,6 @@ def shortcomings(
 
 def _first(front: SpaceFront, budget_ms: float) -> int:
     return max(0, int(np.searchsorted(front.latency_ms, budget_ms, side="right")) - 1)
-
-
-def _best_below(front: SpaceFront, latency_ms: float) -> Candidate | None:
-    return front.best(latency_ms) if front.latency_ms[0] <= latency_ms else None
 
 
 def _nearest(latency_ms: Matrix, wanted_ms: float) -> list[int]:

@@ -11,14 +11,12 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from fpc.costmodel.kernels import Work
+from fpc.costmodel.prediction import Pricing
 from fpc.search.choices import ABSENT, StageChoices
 from fpc.search.network import Piece, block_piece, head_piece, stem_piece
 from fpc.search.space import Setting, Space, Stage, Subnet, scaled
 
 Matrix: TypeAlias = NDArray[np.float64]
-Pricing: TypeAlias = Callable[[Sequence[Work]], Matrix]
-"""The latency of each of some kernels in milliseconds, such as `CostModel.kernel_ms`."""
 
 
 Measure: TypeAlias = Callable[[Sequence[Piece]], Sequence[float]]

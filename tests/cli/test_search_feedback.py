@@ -9,6 +9,9 @@ import pytest
 
 from fpc.driver.search import Problem, SearchOptions
 from fpc.measure.samples import SampleDatabase
+from fpc.search.encoding import decode
+from fpc.search.network import build
+from fpc.targets.description import multiply_adds
 from tests.cli.invoke import fpc, refuse, succeed
 from tests.cli.test_search import SMALL, measurements
 from tests.hidden_truth import HiddenTruth, drawn_factors
@@ -87,6 +90,18 @@ def test_processes_build_what_this_one_does(clock):
     clock.asked.clear()
     two = succeed(*words, "--jobs", 2).document
     assert {**one, "timings_ms": {}} == {**two, "timings_ms": {}}
+
+
+def test_only_networks_within_other_limits_are_measured(clock):
+    words = ("search", *ASKED, "--measure", "host", "--json")
+    free = succeed(*words).document
+    limit = free["multiply_adds"] - 1
+    clock.asked.clear()
+    document = succeed(*words, "--max-macs", str(limit)).document
+    assert document["multiply_adds"] <= limit
+    for text in set(clock.asked):
+        graph = build(clock.space, decode(text))
+        assert sum(map(multiply_adds, graph)) <= limit
 
 
 def test_no_network_is_fast_enough(golden, clock):
