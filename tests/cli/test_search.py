@@ -138,7 +138,7 @@ def test_module_is_trained_exported_and_compiled(tmp_path):
     space.write_text(SMALL)
     table.write_text(measurements())
     words = ("search", "--budget", "50ms", "--space", space, "--accuracy", table)
-    succeed(*words, "-o", tmp_path / "best", "--no-compile")
+    found = succeed(*words, "-o", tmp_path / "best", "--no-compile", "--json").document
     definition = runpy.run_path(str(tmp_path / "best" / "network.py"))
     torch.manual_seed(0)
     model = definition["SmallSubnet"]()
@@ -151,6 +151,8 @@ def test_module_is_trained_exported_and_compiled(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # PyTorch's exporter that needs no further library
         definition["export"](model, str(tmp_path / "trained.onnx"))
+    predicted = succeed("predict", tmp_path / "trained.onnx", "--json").document
+    assert predicted["latency_ms"] == pytest.approx(found["latency_ms"])
     np.save(tmp_path / "images.npy", images.numpy())
     words = ("compile", tmp_path / "trained.onnx", "--target", "host", "--int8", "--json")
     options = ("--calib", tmp_path / "images.npy", "-o", tmp_path / "trained")
