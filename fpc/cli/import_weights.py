@@ -57,8 +57,10 @@ def run(
     json: Json = False,
 ) -> None:
     """Cut a subnet's weights out of a trained once-for-all supernet, for `fpc compile`."""
+    from fpc.driver.artifact import check_file_writable
     from fpc.driver.import_weights import ImportOptions, import_weights
 
+    check_file_writable(output)
     options = ImportOptions(
         checkpoint=checkpoint,
         subnet=subnet,

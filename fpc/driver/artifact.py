@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from fpc.diagnostics.errors import UsageError
@@ -70,13 +72,27 @@ def write_directory(directory: Path, files: Mapping[str, bytes]) -> None:
         shutil.rmtree(staging, ignore_errors=True)
 
 
+def check_file_writable(file: Path) -> None:
+    """`UsageError` when no file could be put at `file`: asked before the work."""
+    with _staged(file):
+        pass
+
+
 def write_file(file: Path, content: bytes) -> None:
     """Put `content` at `file`, whole or not at all; `UsageError` when the place is not writable."""
+    with _staged(file) as staged:
+        staged.write_bytes(content)
+        staged.replace(file)
+
+
+@contextmanager
+def _staged(file: Path) -> Generator[Path]:
+    """A place on the same file system as `file`, to move from."""
     try:
+        if file.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         with tempfile.TemporaryDirectory(prefix=".fpc-", dir=file.parent) as folder:
-            staged = Path(folder, file.name)
-            staged.write_bytes(content)
-            staged.replace(file)
+            yield Path(folder, file.name)
     except OSError as error:
         raise UsageError(
             "output",

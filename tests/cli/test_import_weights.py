@@ -187,6 +187,12 @@ def test_space_without_supernet(golden, supernet):
     assert refuse(1, "search.no-supernet", *words, "--subnet", SUBNET) == golden
 
 
+@pytest.mark.parametrize("place", ["none/model.onnx", "."])
+def test_place_that_cannot_be_written_is_refused_before_the_work(golden, supernet, place):
+    words = ("import-weights", "none.pth", "--subnet", "nothing", "-o", place)
+    assert refuse(2, "usage.output", *words) == golden
+
+
 def test_missing_torch(golden, supernet, monkeypatch):
     find = importlib.util.find_spec
     monkeypatch.setattr(
