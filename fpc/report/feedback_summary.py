@@ -37,7 +37,7 @@ def feedback_lines(feedback: FeedbackPart) -> Iterator[str]:
         f"{feedback.measured_ms:.2f} ms {feedback.evidence}"
     )
     factors = ", ".join(f"{name} x{factor:.2f}" for name, factor in feedback.factors.items())
-    yield f"corrected  {factors}"
+    yield f"corrected  the prices of kernels, here and in the front: {factors}"
 
 
 def _figures(trial: TrialPart) -> tuple[str, ...]:
