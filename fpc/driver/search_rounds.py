@@ -207,10 +207,10 @@ class _Rounds:
     def _shortcomings(
         self, latencies: Mapping[Subnet, Latency], errors: Sequence[float]
     ) -> Iterator[str]:
-        options, best = self._problem.options, self._best
-        latency_ms = 0.0 if best is None else latencies[best.subnet].ms
+        options = self._problem.options
+        latencies_ms = {subnet: latency.ms for subnet, latency in latencies.items()}
         return shortcomings(
-            best, latency_ms, errors, self._front, options.budget_ms, options.objective
+            self._best, latencies_ms, errors, self._front, options.budget_ms, options.objective
         )
 
     def _record(

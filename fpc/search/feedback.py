@@ -8,7 +8,7 @@ measured, and no network of the corrected front is both fast enough and worth mo
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -128,7 +128,7 @@ def worth(candidate: Candidate, objective: Objective) -> float:
 
 def shortcomings(
     best: Candidate | None,
-    latency_ms: float,
+    latencies_ms: Mapping[Subnet, float],
     errors: Sequence[float],
     front: SpaceFront,
     budget_ms: float,
@@ -136,8 +136,9 @@ def shortcomings(
 ) -> Iterator[str]:
     """What a search has not reached yet; nothing where it is settled.
 
-    `best` is the best measured network within the budget and `latency_ms` its latency; `errors` of
-    predictions of networks before they were measured, and the `front` by the prices since.
+    `best` is the best network within the budget of those measured, whose latencies are
+    `latencies_ms`; `errors` of predictions of networks before they were measured, and the `front`
+    by the prices since.
     """
     off = float(np.median(np.abs(errors))) if errors else 0.0
     if off > AGREES:
@@ -145,24 +146,36 @@ def shortcomings(
     if best is None:
         yield "no network was measured within the budget"
         return
-    if not front.reaches(budget_ms):
-        return
-    promised = front.best(budget_ms)
-    is_close = latency_ms >= (1.0 - CLOSE) * budget_ms
+    below = 1.0 - latencies_ms[best.subnet] / budget_ms
+    least = worth(best, objective)
     # Where the space is thin, there may be nothing between the best network and the budget.
-    is_thin = worth(promised, objective) <= worth(best, objective)
-    if not is_close and not is_thin:
-        below = 100.0 * (1.0 - latency_ms / budget_ms)
-        yield f"the subnet's latency is {below:.1f} % below the budget"
-    if not front.reaches((1.0 - CLOSE) * budget_ms):
-        return
-    enough = front.best((1.0 - CLOSE) * budget_ms)
-    gain = worth(enough, objective) - worth(best, objective)
-    if gain > 0.0:
+    if below > CLOSE and _better(front, budget_ms, least, latencies_ms, objective) is not None:
+        yield f"the subnet's latency is {100.0 * below:.1f} % below the budget"
+    better = _better(front, (1.0 - CLOSE) * budget_ms, least, latencies_ms, objective)
+    if better is not None:
         yield (
-            f"a network that was not measured is predicted to take {enough.latency_ms:.3g} ms and "
-            f"to be {gain:.2f} points better"
+            f"a network that was not measured is predicted to take {better.latency_ms:.3g} ms and "
+            f"to be {worth(better, objective) - least:.2f} points better"
         )
+
+
+def _better(
+    front: SpaceFront,
+    latency_ms: float,
+    least: float,
+    measured: Collection[Subnet],
+    objective: Objective,
+) -> Candidate | None:
+    """The best point of a front up to a latency that is not measured, if worth more than that."""
+    for place in range(
+        int(np.searchsorted(front.latency_ms, latency_ms, side="right")) - 1, -1, -1
+    ):
+        candidate = front[place]
+        if worth(candidate, objective) <= least:
+            return None
+        if candidate.subnet not in measured:
+            return candidate
+    return None
 
 
 def _first(front: SpaceFront, budget_ms: float) -> int:
