@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 from fpc.diagnostics.errors import SearchError
 from fpc.search.choices import choices_of, require_subnet
@@ -16,6 +17,8 @@ from fpc.zoo.builder import round_channels
 from fpc.zoo.inverted_residual import InvertedResidual
 
 _CONFIG_SUFFIX = ".config"
+_Placed: TypeAlias = tuple[int, InvertedResidual]
+"""A block and the channels that it gets."""
 
 
 def read_subnet(text: str, space: Space) -> Subnet:
@@ -54,31 +57,28 @@ def supernet_blocks(space: Space, subnet: Subnet) -> tuple[int, ...]:
 
 def _from_config(path: Path, space: Space) -> Subnet:
     resolution, blocks = ofa_config.blocks(path)
-    of_stages = list(_stages(blocks[1:]))
+    groups = list(_by_stage(blocks[1:]))
+    found = [group[0][1].channels for group in groups]
     for width in space.widths:
-        channels = [[scaled(count, width) for count in stage.channels] for stage in space.stages]
-        if len(of_stages) == len(channels) and all(
-            blocks[0][1].channels in known
-            for blocks, known in zip(of_stages, channels, strict=True)
-        ):
-            stages = zip(space.stages, of_stages, strict=True)
+        at_width = [{scaled(c, width): c for c in stage.channels} for stage in space.stages]
+        channels = [known.get(count, 0) for known, count in zip(at_width, found, strict=False)]
+        if len(found) == len(at_width) and all(channels):
+            choices = zip(space.stages, channels, groups, strict=True)
             return Subnet(
                 Setting(resolution, width),
-                tuple(_choice(stage, width, blocks) for stage, blocks in stages),
+                tuple(StageChoice(c, tuple(_blocks(stage, group))) for stage, c, group in choices),
             )
-    found = ", ".join(str(blocks[0][1].channels) for blocks in of_stages)
     raise SearchError(
         "no-such-subnet",
-        f"{path} is no network of the space `{space.name}`: its stages have {found} channels",
+        f"{path} is no network of the space `{space.name}`: its stages have "
+        f"{', '.join(map(str, found))} channels",
         help="give the --space that it is of",
     )
 
 
-def _stages(
-    blocks: Sequence[tuple[int, InvertedResidual]],
-) -> Iterator[list[tuple[int, InvertedResidual]]]:
+def _by_stage(blocks: Sequence[_Placed]) -> Iterator[list[_Placed]]:
     """Blocks by stage: the first of a stage has no shortcut."""
-    stage: list[tuple[int, InvertedResidual]] = []
+    stage: list[_Placed] = []
     for in_channels, block in blocks:
         if stage and not block.has_shortcut(in_channels):
             yield stage
@@ -88,22 +88,11 @@ def _stages(
         yield stage
 
 
-def _choice(
-    stage: Stage, width: float, blocks: Sequence[tuple[int, InvertedResidual]]
-) -> StageChoice:
-    wanted = blocks[0][1].channels
-    return StageChoice(
-        next(channels for channels in stage.channels if scaled(channels, width) == wanted),
-        tuple(
-            Block(_expansion(stage, each, block), block.kernel, block.squeezed is not None)
-            for each, block in blocks
-        ),
-    )
-
-
-def _expansion(stage: Stage, in_channels: int, block: InvertedResidual) -> float:
-    """The stage's own expansion where it gives the block's channels, whatever rounding does."""
-    for expansion in stage.expansions:
-        if round_channels(in_channels * expansion) == block.middle:
-            return expansion
-    return block.middle / in_channels
+def _blocks(stage: Stage, placed: Sequence[_Placed]) -> Iterator[Block]:
+    """The choices that blocks are, with the stage's own expansions where rounding gives them."""
+    for in_channels, block in placed:
+        expansion = next(
+            (e for e in stage.expansions if round_channels(in_channels * e) == block.middle),
+            block.middle / in_channels,
+        )
+        yield Block(expansion, block.kernel, block.squeezed is not None)

@@ -132,6 +132,11 @@ def test_net_config_is_the_subnet_again(tmp_path, name):
         (tmp_path / "a.net.config").write_text(net_config(space, subnet) or "")
         (tmp_path / "a.run.config").write_text(run_config(subnet))
         assert read_subnet(str(tmp_path / "a.net.config"), space) == subnet
+        renamed = (net_config(space, subnet) or "").replace("mobile_inverted_conv", "conv")
+        (tmp_path / "b.net.config").write_text(renamed)
+        later = read_subnet(str(tmp_path / "b.net.config"), space)
+        assert later.stages == subnet.stages
+        assert later.setting.resolution == 224
 
 
 def test_published_configurations_are_subnets(shared_data):
