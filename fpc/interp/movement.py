@@ -18,6 +18,7 @@ from fpc.ir.ops import (
     Split,
     Transpose,
 )
+from fpc.ir.types import TensorType
 
 
 def concat(call: Call[Concat], *xs: Array) -> Array:
@@ -50,20 +51,19 @@ def pad(call: Call[Pad], x: Array) -> Array:
     widths = list(zip(op.before, op.after, strict=True))
     match op.mode:
         case PadMode.CONSTANT:
-            return np.pad(x, widths, constant_values=_fill(call))
+            return np.pad(x, widths, constant_values=fill_of(call.op, call.operand(0)))
         case PadMode.REFLECT:
             return np.pad(x, widths, mode="reflect")
         case PadMode.EDGE:
             return np.pad(x, widths, mode="edge")
 
 
-def _fill(call: Call[Pad]) -> float:
-    quant = call.operand(0).quant
-    if quant is None:
-        return call.op.value
-    dtype = call.operand(0).dtype
-    nearest = quant.zero_point + round(call.op.value / quant.scale)
-    return min(max(nearest, dtype.minimum), dtype.maximum)
+def fill_of(op: Pad, x: TensorType) -> float:
+    """What constant padding of `x` holds: a real, or the integer nearest to it."""
+    if x.quant is None:
+        return op.value
+    nearest = x.quant.zero_point + round(op.value / x.quant.scale)
+    return min(max(nearest, x.dtype.minimum), x.dtype.maximum)
 
 
 def reshape(call: Call[Reshape], x: Array) -> Array:

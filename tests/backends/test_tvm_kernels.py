@@ -22,6 +22,7 @@ from fpc.ir import ops
 from fpc.ir.dtype import DType
 from fpc.ir.graph import Graph
 from fpc.ir.op import Activation, Layout
+from fpc.ir.types import QuantParams
 from tests.backends.tflite_graphs import random_inputs
 from tests.backends.tflite_integer_cases import cases
 from tests.backends.tvm_programs import (
@@ -42,6 +43,8 @@ def test_every_operator_with_a_kernel(isa):
     found = [case.graph for case in cases(DType.I8).values() if _is_planned(case.graph, isa)]
     maps = Draw(1).type((2, 3, 4, 5))
     found.append(one_op(ops.ReduceMean((1, 2)), [maps], maps.quantisation))
+    for op in (ops.Silu(), ops.HardSigmoid(), ops.Unary(ops.Function.EXP)):
+        found.append(one_op(op, [maps], QuantParams.per_tensor(0.05, -100)))
     assert {type(node.op) for graph in found for node in graph} == set(PLANNERS)
     assert_kernels_agree(found, [random_inputs(graph) for graph in found], isa)
 

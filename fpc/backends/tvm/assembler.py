@@ -59,7 +59,7 @@ class Assembler:
 
     def operand(self, value: Value) -> Stored:
         """A value in the storage between kernels."""
-        return self._copied(value, self.storage(value.type))
+        return self._in(value, self.storage(value.type))
 
     def operand_as_is(self, value: Value) -> Stored:
         """A value however it lies in memory, for kernels that read any storage."""
@@ -78,9 +78,15 @@ class Assembler:
         self._calls.append(Call(number, arguments))
         return Stored(Slot("result", len(self._calls) - 1), kernel.result)
 
+    def copied(self, tensor: Stored, buffer: Buffer) -> Stored:
+        """The same elements in row-major order in another storage; the same tensor for its own."""
+        if tensor.buffer == buffer:
+            return tensor
+        return self.call(Copy(tensor.buffer, buffer), [tensor])
+
     def finish(self) -> Plan:
         """The program so far, with the graph's outputs as users see them."""
-        outputs = [self._copied(value, Buffer.plain(value.type)) for value in self._graph.outputs]
+        outputs = [self._in(value, Buffer.plain(value.type)) for value in self._graph.outputs]
         program = Program(
             isa=self.isa.name,
             inputs=tuple(Buffer.plain(value.type) for value in self._graph.inputs),
@@ -91,7 +97,7 @@ class Assembler:
         )
         return Plan(program, tuple(self._values))
 
-    def _copied(self, value: Value, buffer: Buffer) -> Stored:
+    def _in(self, value: Value, buffer: Buffer) -> Stored:
         """A value as it lies in memory, or copied or written there, in a certain storage."""
         places = self._stored.get(value, [])
         found = next((place for place in places if place.buffer == buffer), None)
@@ -100,7 +106,7 @@ class Assembler:
         if value.is_constant:
             made = Stored(self._parameter(buffer.stored(value.data)), buffer)
         else:
-            made = self.call(Copy(places[0].buffer, buffer), [places[0]])
+            made = self.copied(places[0], buffer)
         self.define(value, made)
         return made
 

@@ -47,9 +47,14 @@ class Buffer:
     def stored(self, integers: Array) -> Array:
         """`integers` as they lie in memory, the padding zero."""
         matrix = np.zeros(self.shape, self.dtype.numpy)
-        rows = integers.reshape(self.rows, self.width)
-        matrix[:, : self.width] = rows.astype(np.int64) + self.offset if self.offset else rows
+        matrix[:, : self.width] = self.elements(integers).reshape(self.rows, self.width)
         return matrix
+
+    def elements(self, integers: Array) -> Array:
+        """`integers` as elements, in their own shape."""
+        if self.offset == 0:
+            return integers
+        return (integers.astype(np.int64) + self.offset).astype(self.dtype.numpy)
 
 
 @dataclass(frozen=True)

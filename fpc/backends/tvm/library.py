@@ -84,6 +84,14 @@ class Library:
         """`yes` where the condition holds, else `no`, of which only the one is computed."""
         return self.tirx.if_then_else(condition, yes, no)
 
+    def choose(self, condition: Expression, yes: Expression, no: Expression) -> Expression:
+        """`yes` where the condition holds, else `no`; both are computed."""
+        return self.tirx.Select(condition, yes, no)
+
+    def quotient(self, dividend: Expression, divisor: Expression) -> Expression:
+        """The quotient of integers, truncated."""
+        return self.tirx.truncdiv(dividend, divisor)
+
     def every(self, conditions: Sequence[Expression]) -> Expression:
         """Whether all conditions hold."""
         return self.tirx.all(*conditions)

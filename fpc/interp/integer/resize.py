@@ -29,12 +29,12 @@ def resize(call: Call[Resize], x: Array) -> Array:
     """`Resize`."""
     if call.op.interpolation is Interpolation.NEAREST:
         for axis, size in zip(call.op.layout.spatial_axes, call.op.size, strict=True):
-            x = np.take(x, _nearest(call.op, x.shape[axis], size), axis=axis)
+            x = np.take(x, nearest_source(call.op, x.shape[axis], size), axis=axis)
         return x
     return _bilinear(call, x)
 
 
-def _nearest(op: Resize, extent: int, size: int) -> NDArray[np.intp]:
+def nearest_source(op: Resize, extent: int, size: int) -> NDArray[np.intp]:
     """Source indices, with TensorFlow Lite's float32 arithmetic where it has the variant."""
     if op.rounding is not _TFLITE_NEAREST[op.coordinates]:
         return nearest_indices(
@@ -51,7 +51,7 @@ def _nearest(op: Resize, extent: int, size: int) -> NDArray[np.intp]:
     return np.clip(index, 0, extent - 1).astype(np.intp)
 
 
-class _Blend(NamedTuple):
+class Blend(NamedTuple):
     """Where results lie between samples: `share` of `high`, `one - share` of `low`."""
 
     low: NDArray[np.intp]
@@ -64,7 +64,7 @@ def _bilinear(call: Call[Resize], x: Array) -> Array:
     """Both axes at once: the sum of four products, rounded once."""
     op = call.op
     xnnpack = call.numerics is Numerics.TFLITE_XNNPACK and call.result.dtype is not DType.I16
-    blend = _xnnpack_blend if xnnpack else _reference_blend
+    blend = xnnpack_blend if xnnpack else _reference_blend
     row_axis, column_axis = op.layout.spatial_axes
     rows = blend(op.coordinates, x.shape[row_axis], op.size[0])
     columns = blend(op.coordinates, x.shape[column_axis], op.size[1])
@@ -76,7 +76,7 @@ def _bilinear(call: Call[Resize], x: Array) -> Array:
     return (np.sign(total) * (np.abs(total + rounding) // unit)).astype(x.dtype)
 
 
-def _mix(x: Integers, blend: _Blend, axis: int) -> Integers:
+def _mix(x: Integers, blend: Blend, axis: int) -> Integers:
     shape = [1] * x.ndim
     shape[axis] = -1
     share = blend.share.reshape(shape)
@@ -84,7 +84,7 @@ def _mix(x: Integers, blend: _Blend, axis: int) -> Integers:
     return low * (blend.one - share) + high * share
 
 
-def _reference_blend(coordinates: Coordinates, extent: int, size: int) -> _Blend:
+def _reference_blend(coordinates: Coordinates, extent: int, size: int) -> Blend:
     """Coordinates in 10 fractional bits, not clamped: shares beyond the edges cancel out."""
     one = 1 << 10
     scale = (one * extent + size // 2) // size
@@ -96,10 +96,10 @@ def _reference_blend(coordinates: Coordinates, extent: int, size: int) -> _Blend
     low = np.maximum(np.sign(at) * (np.abs(at) // one), 0)
     above = at + one - 1
     high = np.minimum(np.sign(above) * (np.abs(above) // one), extent - 1)
-    return _Blend(low.astype(np.intp), high.astype(np.intp), at - one * low, one)
+    return Blend(low.astype(np.intp), high.astype(np.intp), at - one * low, one)
 
 
-def _xnnpack_blend(coordinates: Coordinates, extent: int, size: int) -> _Blend:
+def xnnpack_blend(coordinates: Coordinates, extent: int, size: int) -> Blend:
     """Coordinates in float32, clamped, the share in 11 fractional bits."""
     one = 1 << 11
     scale = np.float32(extent) / np.float32(size)
@@ -111,4 +111,4 @@ def _xnnpack_blend(coordinates: Coordinates, extent: int, size: int) -> _Blend:
     at = np.clip(at, 0, extent - 1)
     low = np.floor(at).astype(np.intp)
     share = np.rint((at - low.astype(np.float32)) * np.float32(one)).astype(np.int64)
-    return _Blend(low, np.minimum(low + 1, extent - 1), share, one)
+    return Blend(low, np.minimum(low + 1, extent - 1), share, one)

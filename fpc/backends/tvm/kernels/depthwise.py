@@ -52,10 +52,7 @@ class Depthwise(Kernel):
         epilogue = Epilogue.placeholders(library, channels)
         like = Buffer(isa.activation, 0, channels, channels, isa.offset)
         padded = window.padded(library, self.operand, x, like, epilogue.limits[3])
-        i, j = (
-            library.reduce_axis(window.kernel[0], "i"),
-            library.reduce_axis(window.kernel[1], "j"),
-        )
+        i, j = window.tap_axes(library)
 
         def total(line: Expression, position: Expression, channel: Expression) -> Expression:
             image, row = window.row(line, i)

@@ -115,3 +115,24 @@ class Product(Elementwise):
         real = library.cast((a - zero_a) * (b - zero_b), DType.F32) * scale[0]
         low, high = library.cast(least, DType.F32), library.cast(greatest, DType.F32)
         return library.nearest(library.maximum(library.minimum(real, high), low)) + offset
+
+
+@dataclass(frozen=True)
+class Extreme(Elementwise):
+    """The greater or the lesser of two elements that are stored alike."""
+
+    family: Literal["extreme"] = field(default="extreme", kw_only=True)
+
+    greater: bool
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """None."""
+        return ()
+
+    def element(
+        self, library: Library, a: Expression, b: Expression, numbers: tuple[Tensor, ...]
+    ) -> Expression:
+        """The element chosen."""
+        del numbers
+        return library.maximum(a, b) if self.greater else library.minimum(a, b)

@@ -14,3 +14,14 @@ def vectorise_rows(schedule: Schedule, block: str, lanes: int) -> None:
         return
     _, vector = schedule.split(loop, [None, width])
     schedule.vectorize(vector)
+
+
+def reduce_in_vectors(schedule: Schedule, block: str, lanes: int) -> None:
+    """Let a reduction over two axes run over vectors of the innermost loop, outside of its own."""
+    reduction = schedule.get_sblock(block)
+    *_, channel, i, j = schedule.get_loops(reduction)
+    outer, lane = schedule.split(channel, [None, lanes])
+    schedule.reorder(outer, i, j, lane)
+    # A reduction takes no vectors any more once its start is a block of its own.
+    schedule.vectorize(lane)
+    schedule.decompose_reduction(reduction, i)

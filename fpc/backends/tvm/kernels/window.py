@@ -47,6 +47,10 @@ class Window:
             for axis in (0, 1)
         )
 
+    def tap_axes(self, library: Library) -> tuple[Expression, Expression]:
+        """The indices of taps that reductions run over, vertical and horizontal."""
+        return library.reduce_axis(self.kernel[0], "i"), library.reduce_axis(self.kernel[1], "j")
+
     def row(self, line: Expression, tap: Expression) -> tuple[Expression, Expression]:
         """Image and padded row that a tap sees from line `line` of windows, of all images."""
         image, row = (0, line) if self.batch == 1 else (line // self.count[0], line % self.count[0])

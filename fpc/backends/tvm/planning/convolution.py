@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import numpy as np
 
+from fpc.backends.tvm.assembler import Stored
 from fpc.backends.tvm.kernels.convolution import Convolution, ConvolutionTile
 from fpc.backends.tvm.kernels.convolution import tiles as convolution_tiles
 from fpc.backends.tvm.kernels.depthwise import Depthwise
@@ -13,14 +16,16 @@ from fpc.backends.tvm.kernels.window import Window
 from fpc.backends.tvm.planning.site import Site
 from fpc.interp.integer.rescale import effective_scales_float32
 from fpc.ir.constant import Array
-from fpc.ir.ops import Conv2d, Dense
+from fpc.ir.ops import Conv2d, ConvTranspose2d, Dense
+
+SumOfProducts: TypeAlias = Site[Conv2d] | Site[ConvTranspose2d] | Site[Dense]
 
 
 def dense(site: Site[Dense]) -> None:
     """`Dense`."""
     weights = site.array(1, "weights")
     site.require_int8()
-    _product(site, Window.over_rows(site.result.rows), weights[:, np.newaxis, :])
+    multiply(site, site.operand_as_is(), Window.over_rows(site.result.rows), weights[:, np.newaxis])
 
 
 def conv2d(site: Site[Conv2d]) -> None:
@@ -33,9 +38,8 @@ def conv2d(site: Site[Conv2d]) -> None:
     if op.is_depthwise(x) and units == op.groups:
         _depthwise(site, window, weights)
         return
-    if op.groups > 1:
-        weights = _ungrouped(weights, op.groups)
-    _product(site, window, weights.reshape(units, taps_v * taps_h, depth * op.groups))
+    weights = ungrouped(weights, op.groups).reshape(units, taps_v * taps_h, depth * op.groups)
+    multiply(site, site.operand_as_is(), window, weights)
 
 
 def _window(site: Site[Conv2d]) -> Window:
@@ -56,8 +60,10 @@ def _window(site: Site[Conv2d]) -> Window:
     )
 
 
-def _ungrouped(weights: Array, groups: int) -> Array:
-    """Filters that see all channels, with zeros for those of the other groups."""
+def ungrouped(weights: Array, groups: int) -> Array:
+    """Filters OHWI that see all channels, with zeros for those of the other groups."""
+    if groups == 1:
+        return weights
     units, taps_v, taps_h, depth = weights.shape
     whole = np.zeros((groups, units // groups, taps_v, taps_h, groups, depth), weights.dtype)
     split = weights.reshape(groups, units // groups, taps_v, taps_h, depth)
@@ -66,10 +72,12 @@ def _ungrouped(weights: Array, groups: int) -> Array:
     return whole.reshape(units, taps_v, taps_h, groups * depth)
 
 
-def _product(site: Site[Conv2d] | Site[Dense], window: Window, weights: Array) -> None:
-    """A matrix product with weights [unit, tap, channel]."""
+def multiply(site: SumOfProducts, x: Stored, window: Window, weights: Array) -> None:
+    """Let the result be the matrix product of what windows see with weights [unit, tap, channel].
+
+    `x` is the map that windows slide over, quantised as the first operand.
+    """
     isa = site.isa
-    x = site.operand_as_is()
     start = Convolution(x.buffer, site.result, window, ConvolutionTile(1, 1))
     tile = max(convolution_tiles(start, isa), key=_arithmetic_intensity)
     kernel = Convolution(x.buffer, site.result, window, tile)
@@ -92,7 +100,7 @@ def _depthwise(site: Site[Conv2d], window: Window, weights: Array) -> None:
     site.emit(kernel, [x], [taps, *_epilogue(site, weights, isa.lanes)])
 
 
-def _epilogue(site: Site[Conv2d] | Site[Dense], weights: Array, lanes: int) -> list[Array]:
+def _epilogue(site: SumOfProducts, weights: Array, lanes: int) -> list[Array]:
     """Bias, scale and limits, with what operands are offset by moved into the bias."""
     x, w, result = site.type(), site.type(1), site.node.output.type
     held = x.quantisation.zero_point + site.isa.offset

@@ -1,4 +1,4 @@
-"""Sums and products of two tensors."""
+"""Sums, products and extremes of two tensors."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from fpc.backends.tvm.kernels.elementwise import Product, Sum
+from fpc.backends.tvm.kernels.elementwise import Extreme, Product, Sum
 from fpc.backends.tvm.planning.site import Site
 from fpc.interp.integer.elementwise import xnnpack_sum_factors
 from fpc.interp.integer.rescale import activation_range
 from fpc.interp.numerics import Numerics
 from fpc.ir.constant import Array
-from fpc.ir.ops import Add, Mul, Sub
+from fpc.ir.ops import Add, Maximum, Minimum, Mul, Sub
 from fpc.ir.types import QuantParams
 
 _LARGEST_SHIFT = 30
@@ -71,3 +71,21 @@ def _limits(site: Site[Add] | Site[Sub] | Site[Mul]) -> tuple[int, int, int]:
     span = activation_range(result, site.op.activation, Numerics.TFLITE_XNNPACK)
     zero_point = result.quantisation.zero_point
     return span.minimum - zero_point, span.maximum - zero_point, zero_point + site.isa.offset
+
+
+def maximum(site: Site[Maximum]) -> None:
+    """`Maximum`."""
+    _extreme(site, greater=True)
+
+
+def minimum(site: Site[Minimum]) -> None:
+    """`Minimum`."""
+    _extreme(site, greater=False)
+
+
+def _extreme(site: Site[Maximum] | Site[Minimum], *, greater: bool) -> None:
+    site.require_int8()
+    a, b = site.operand(0), site.operand(1)
+    shapes = site.type(0).shape, site.type(1).shape
+    shape = site.node.output.type.shape
+    site.emit(Extreme(a.buffer, b.buffer, site.result, shape, shapes, greater), [a, b])

@@ -2,16 +2,131 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
 from fpc.backends.tvm.assembler import Stored
-from fpc.backends.tvm.kernels.copy import Copy
+from fpc.backends.tvm.kernels import concat as concat_kernel
+from fpc.backends.tvm.kernels import take
+from fpc.backends.tvm.kernels import transpose as transpose_kernel
 from fpc.backends.tvm.planning.site import Site
-from fpc.ir.ops import Reshape
+from fpc.interp.movement import fill_of
+from fpc.ir.graph import Value
+from fpc.ir.op import Op
+from fpc.ir.ops import (
+    Concat,
+    DepthOrder,
+    DepthToSpace,
+    Pad,
+    PadMode,
+    Reshape,
+    Slice,
+    Split,
+    Transpose,
+)
+from fpc.ir.types import TensorType
+
+Sources = Mapping[int, NDArray[np.intp]]
+"""For axes along which elements are taken: which ones, -1 for none."""
 
 
 def reshape(site: Site[Reshape]) -> None:
     """`Reshape`: the same memory where the last axis stays as it is, else a copy."""
-    x, result = site.operand(), site.result
-    if x.buffer == result:
-        site.assembler.define(site.node.output, Stored(x.slot, result))
+    made = site.assembler.copied(site.operand(), site.result)
+    site.assembler.define(site.node.output, made)
+
+
+def transpose(site: Site[Transpose]) -> None:
+    """`Transpose`."""
+    x = site.operand()
+    kernel = transpose_kernel.Transpose(
+        x.buffer, site.result, site.type().shape, site.op.permutation
+    )
+    site.emit(kernel, [x])
+
+
+def concat(site: Site[Concat]) -> None:
+    """`Concat`."""
+    xs = [site.operand(index) for index in range(len(site.node.operands))]
+    shapes = tuple(value.type.shape for value in site.node.operands)
+    buffers = tuple(x.buffer for x in xs)
+    site.emit(concat_kernel.Concat(buffers, site.result, shapes, site.op.axis), xs)
+
+
+def slice_(site: Site[Slice]) -> None:
+    """`Slice`."""
+    op, shape = site.op, site.type().shape
+    whole = zip(op.starts, op.ends, op.steps, strict=True)
+    sources = {
+        axis: np.arange(*bounds)
+        for axis, bounds in enumerate(whole)
+        if bounds != (0, shape[axis], 1)
+    }
+    _take(site, site.node.output, sources)
+
+
+def split(site: Site[Split]) -> None:
+    """`Split`, as slices."""
+    start = 0
+    for value, size in zip(site.node.outputs, site.op.sizes, strict=True):
+        _take(site, value, {site.op.axis: np.arange(start, start + size)})
+        start += size
+
+
+def pad(site: Site[Pad]) -> None:
+    """`Pad`."""
+    op, x = site.op, site.type()
+    sources: dict[int, NDArray[np.intp]] = {}
+    for axis, (extent, *widths) in enumerate(zip(x.shape, op.before, op.after, strict=True)):
+        if not any(widths):
+            continue
+        inside = np.arange(extent)
+        if op.mode is PadMode.CONSTANT:
+            sources[axis] = np.pad(inside, widths, constant_values=-1)
+        elif op.mode is PadMode.REFLECT:
+            sources[axis] = np.pad(inside, widths, mode="reflect")
+        else:
+            sources[axis] = np.pad(inside, widths, mode="edge")
+    _take(site, site.node.output, sources, fill_of(op, x))
+
+
+def elements(site: Site[Op], result: TensorType, sources: Sources, fill: float = 0) -> Stored:
+    """The elements of the first operand that `sources` name, the integer `fill` elsewhere."""
+    x, stored = site.operand(), site.assembler.storage(result)
+    last = result.rank - 1
+    tables = {
+        axis: np.pad(source, (0, stored.columns - source.size if axis == last else 0))
+        for axis, source in sources.items()
+    }
+    kernel = take.Take(x.buffer, stored, site.type().shape, result.shape, tuple(tables))
+    numbers = [table.astype(np.int32) for table in tables.values()]
+    held = np.array([fill + stored.offset], np.int32)
+    return site.assembler.call(kernel, [x], [*numbers, held])
+
+
+def _take(site: Site[Op], result: Value, sources: Sources, fill: float = 0) -> None:
+    site.assembler.define(result, elements(site, result.type, sources, fill))
+
+
+def depth_to_space(site: Site[DepthToSpace]) -> None:
+    """`DepthToSpace`: blocks become axes, which are moved beside height and width."""
+    op, (batch, height, width, channels) = site.op, site.type().shape
+    depth, b = channels // op.block**2, op.block
+    if op.order is DepthOrder.DCR:
+        cut, order = (batch, height, width, b, b, depth), (0, 1, 3, 2, 4, 5)
     else:
-        site.emit(Copy(x.buffer, result), [x])
+        cut, order = (batch, height, width, depth, b, b), (0, 1, 4, 2, 5, 3)
+    made = site.assembler.copied(transposed(site, cut, order), site.result)
+    site.assembler.define(site.node.output, made)
+
+
+def transposed(site: Site[Op], shape: Sequence[int], permutation: Sequence[int]) -> Stored:
+    """The first operand as `shape`, transposed."""
+    kind = site.type()
+    cut = site.assembler.storage(kind.with_shape(tuple(shape)))
+    moved = site.assembler.storage(kind.with_shape(tuple(shape[axis] for axis in permutation)))
+    x = site.assembler.copied(site.operand(), cut)
+    kernel = transpose_kernel.Transpose(cut, moved, tuple(shape), tuple(permutation))
+    return site.assembler.call(kernel, [x])

@@ -6,32 +6,68 @@ import math
 
 import numpy as np
 
+from fpc.backends.tvm.kernels import pool
 from fpc.backends.tvm.kernels.mean import Mean
+from fpc.backends.tvm.kernels.window import Window
+from fpc.backends.tvm.planning.movement import transposed
 from fpc.backends.tvm.planning.site import Site
 from fpc.interp.integer.pooling import xnnpack_mean_factors
-from fpc.ir.ops import GlobalAvgPool, ReduceMean
+from fpc.interp.window import window_counts
+from fpc.ir.constant import Array
+from fpc.ir.ops import AvgPool, GlobalAvgPool, MaxPool, ReduceMean
 
 
 def global_avg_pool(site: Site[GlobalAvgPool]) -> None:
     """`GlobalAvgPool`."""
-    _mean_of_maps(site)
+    site.require_int8()
+    count = math.prod(site.type().shape[1:-1])
+    x = site.operand()
+    site.emit(Mean(x.buffer, site.result, count), [x], _factors(site, count))
 
 
 def reduce_mean(site: Site[ReduceMean]) -> None:
-    """`ReduceMean` over all axes between the first and the last."""
-    rank = site.type().rank
-    if site.op.axes != tuple(range(1, rank - 1)):
-        raise site.unsupported(
-            f"it averages over the axes {list(site.op.axes)} of {rank}",
-            "average over whole feature maps, or use --backend tflite",
-        )
-    _mean_of_maps(site)
-
-
-def _mean_of_maps(site: Site[GlobalAvgPool] | Site[ReduceMean]) -> None:
+    """`ReduceMean`: the axes to reduce are brought side by side, the others behind them."""
     site.require_int8()
-    x, source = site.operand(), site.type()
-    count = math.prod(source.shape[1:-1])
-    factors = xnnpack_mean_factors(source.quantisation, site.node.output.type.quantisation, count)
-    kernel = Mean(x.buffer, site.result, count)
-    site.emit(kernel, [x], [np.array(factors, np.float32)])
+    shape, axes = site.type().shape, site.op.axes
+    count = math.prod(shape[axis] for axis in axes)
+    x, stored = site.operand(), site.result
+    if axes != tuple(range(1, len(shape) - 1)):
+        kept = [axis for axis in range(len(shape)) if axis not in axes]
+        rest = math.prod(shape[axis] for axis in kept)
+        matrix, stored = (
+            site.assembler.storage(site.type().with_shape((rows, rest))) for rows in (count, 1)
+        )
+        x = site.assembler.copied(transposed(site, shape, [*axes, *kept]), matrix)
+    made = site.assembler.call(Mean(x.buffer, stored, count), [x], _factors(site, count))
+    site.assembler.define(site.node.output, site.assembler.copied(made, site.result))
+
+
+def _factors(site: Site[GlobalAvgPool] | Site[ReduceMean], count: int) -> list[Array]:
+    quants = site.type().quantisation, site.node.output.type.quantisation
+    return [np.array(xnnpack_mean_factors(*quants, count), np.float32)]
+
+
+def max_pool(site: Site[MaxPool]) -> None:
+    """`MaxPool`."""
+    site.require_int8()
+    x, op = site.operand(), site.op
+    site.emit(pool.MaxPool(x.buffer, site.result, _window(site, op.dilations)), [x])
+
+
+def avg_pool(site: Site[AvgPool]) -> None:
+    """`AvgPool`."""
+    site.require_int8()
+    x, op, source = site.operand(), site.op, site.type()
+    window = _window(site, (1, 1))
+    counts = window_counts(op, (1, *source.shape[1:]))
+    spread = np.broadcast_to(counts.reshape(counts.shape[1:3] or (1, 1)), window.count)
+    held = source.quantisation.zero_point if op.count_include_pad else 0
+    numbers = [spread.astype(np.int32), np.array([held + x.buffer.offset], np.int32)]
+    site.emit(pool.MeanPool(x.buffer, site.result, window), [x], numbers)
+
+
+def _window(site: Site[MaxPool] | Site[AvgPool], dilations: tuple[int, int]) -> Window:
+    op, (batch, height, width, _) = site.op, site.type().shape
+    _, rows, columns, _ = site.node.output.type.shape
+    extent, count = (height, width), (rows, columns)
+    return Window(batch, extent, count, op.kernel, op.strides, dilations, op.pads[:2])

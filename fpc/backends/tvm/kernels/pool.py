@@ -1,0 +1,103 @@
+"""Windows reduced channel by channel: greatest values and integer means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from fpc.backends.tvm.buffer import Buffer, Parameter
+from fpc.backends.tvm.isa.description import Isa
+from fpc.backends.tvm.kernels.kernel import Kernel
+from fpc.backends.tvm.kernels.loops import reduce_in_vectors, vectorise_rows
+from fpc.backends.tvm.kernels.window import Window
+from fpc.backends.tvm.library import Expression, Library, Schedule
+from fpc.ir.dtype import DType
+
+
+@dataclass(frozen=True)
+class Pool(Kernel):
+    """The reduction of every window, stored as the operand is."""
+
+    operand: Buffer
+    stored: Buffer
+    window: Window
+
+    @property
+    def operands(self) -> tuple[Buffer, ...]:
+        """The feature map."""
+        return (self.operand,)
+
+    @property
+    def result(self) -> Buffer:
+        """The pooled map."""
+        return self.stored
+
+
+@dataclass(frozen=True)
+class MaxPool(Pool):
+    """The greatest element of every window; padding is the least of the type."""
+
+    family: Literal["max_pool"] = field(default="max_pool", kw_only=True)
+
+    def lower(self, library: Library, isa: Isa) -> Schedule:
+        """The loops, scheduled."""
+        window, stored = self.window, self.stored
+        x = library.placeholder(self.operand, "x")
+        least = library.constant(stored.dtype.minimum, stored.dtype)
+        padded = window.padded(library, self.operand, x, stored, least)
+        i, j = window.tap_axes(library)
+
+        def greatest(row: Expression, channel: Expression) -> Expression:
+            line, position = row // window.count[1], row % window.count[1]
+            image, at = window.row(line, i)
+            return library.greatest(padded[image, at, window.column(position, j), channel], (i, j))
+
+        result = library.compute(stored.shape, greatest, "result")
+        schedule = library.schedule([x, result])
+        reduce_in_vectors(schedule, "result", isa.lanes)
+        vectorise_rows(schedule, "padded", isa.lanes)
+        return schedule
+
+
+@dataclass(frozen=True)
+class MeanPool(Pool):
+    """The integer mean of every window, halves away from zero.
+
+    Parameters are how many elements each window of a map averages over, int32[rows, columns], and
+    the integer that padding counts as, int32[1], as stored.
+    """
+
+    family: Literal["mean_pool"] = field(default="mean_pool", kw_only=True)
+
+    def lower(self, library: Library, isa: Isa) -> Schedule:
+        """The loops, scheduled."""
+        window, stored = self.window, self.stored
+        x = library.placeholder(self.operand, "x")
+        counts = library.parameter(Parameter(DType.I32, window.count), "counts")
+        fill = library.parameter(Parameter(DType.I32, (1,)), "fill")
+        padded = window.padded(library, self.operand, x, stored, fill[0])
+        i, j = window.tap_axes(library)
+
+        def total(row: Expression, channel: Expression) -> Expression:
+            line, position = row // window.count[1], row % window.count[1]
+            image, at = window.row(line, i)
+            value = padded[image, at, window.column(position, j), channel]
+            return library.sum(library.i32(value) - stored.offset, (i, j))
+
+        totals = library.compute(stored.shape, total, "totals")
+
+        def mean(row: Expression, channel: Expression) -> Expression:
+            line, position = row // window.count[1], row % window.count[1]
+            sums, count = totals[row, channel], counts[line % window.count[0], position]
+            half = count // 2
+            magnitude = library.maximum(sums, -sums)
+            rounded = library.quotient(magnitude + half, count)
+            signed = library.choose(sums > 0, rounded, -rounded)
+            return library.cast(signed + stored.offset, stored.dtype)
+
+        result = library.compute(stored.shape, mean, "result")
+        schedule = library.schedule([x, counts, fill, result])
+        reduce_in_vectors(schedule, "totals", isa.lanes)
+        vectorise_rows(schedule, "padded", isa.lanes)
+        vectorise_rows(schedule, "result", isa.lanes)
+        return schedule
