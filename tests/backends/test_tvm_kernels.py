@@ -43,8 +43,8 @@ def test_every_operator_with_a_kernel(isa):
     found = [case.graph for case in cases(DType.I8).values() if _is_planned(case.graph, isa)]
     maps = Draw(1).type((2, 3, 4, 5))
     found.append(one_op(ops.ReduceMean((1, 2)), [maps], maps.quantisation))
-    for op in (ops.Silu(), ops.HardSigmoid(), ops.Unary(ops.Function.EXP)):
-        found.append(one_op(op, [maps], QuantParams.per_tensor(0.05, -100)))
+    others = ops.Silu(), ops.HardSigmoid(), ops.Unary(ops.Function.EXP)
+    found += [one_op(op, [maps], QuantParams.per_tensor(0.05, -100)) for op in others]
     assert {type(node.op) for graph in found for node in graph} == set(PLANNERS)
     assert_kernels_agree(found, [random_inputs(graph) for graph in found], isa)
 
