@@ -13,6 +13,7 @@ from fpc.backends.tvm.isa.table import isa_of_this_machine
 from fpc.backends.tvm.kernels import convolution, depthwise
 from fpc.backends.tvm.kernels.convolution import Convolution
 from fpc.backends.tvm.kernels.depthwise import Depthwise
+from fpc.backends.tvm.kernels.depthwise_columns import DepthwiseColumns
 from fpc.backends.tvm.planner import plan
 from fpc.backends.tvm.planning.table import PLANNERS
 from fpc.diagnostics.errors import UnsupportedOpError
@@ -84,12 +85,12 @@ def test_every_tile_computes_the_same(isa, kind):
     index, kernel = next(
         (index, kernel)
         for index, kernel in enumerate(planned.program.kernels)
-        if isinstance(kernel, Convolution | Depthwise)
+        if isinstance(kernel, Convolution | Depthwise | DepthwiseColumns)
     )
     match kernel:
         case Convolution():
             tiles = list(convolution.tiles(kernel, isa))
-        case Depthwise():
+        case _:
             tiles = list(depthwise.tiles(kernel.window, isa))
     assert len(tiles) >= 4
     [x] = _extreme_inputs(graph)

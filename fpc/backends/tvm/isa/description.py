@@ -69,12 +69,25 @@ class DotProduct:
 
 
 @dataclass(frozen=True)
+class ColumnDot:
+    """One step of a depthwise filter: for each of `lanes` channels, the sum over `columns` pixels.
+
+    The pixels lie one behind the other, [columns, lanes]; the weights as [lanes, columns].
+    """
+
+    lanes: int
+    columns: int
+    intrinsic: Intrinsic
+
+
+@dataclass(frozen=True)
 class Isa:
     """An instruction set.
 
     `target` is TVM's description of it, `features` what the processor must have (names of Linux's
     /proc/cpuinfo). 8-bit activations are stored with `offset` added, rows padded to `lanes`.
-    `accumulators` is how many vectors of sums fit into the registers.
+    `accumulators` is how many vectors of sums fit into the registers. Without a `column_dot`
+    depthwise convolutions multiply tap by tap.
     """
 
     name: str
@@ -85,6 +98,7 @@ class Isa:
     offset: int
     accumulators: int
     dot: DotProduct
+    column_dot: ColumnDot | None = None
 
     @property
     def activation(self) -> DType:

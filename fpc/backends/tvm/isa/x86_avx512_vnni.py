@@ -1,11 +1,13 @@
 """AVX512-VNNI: `vpdpbusd` adds, for 16 units, 4 products of unsigned and signed bytes (Intel SDM).
 
-From LLVM 21 on the intrinsic takes bytes, not words; TVM's own definition of it fails there.
+A depthwise filter sees four neighbouring pixels of 16 channels in 64 bytes that `vpermb` (VBMI)
+brings into the order of the dot product. From LLVM 21 on the intrinsic takes bytes, not words;
+TVM's own definition of it fails there.
 """
 
 from __future__ import annotations
 
-from fpc.backends.tvm.isa.description import DotProduct, Intrinsic, Isa
+from fpc.backends.tvm.isa.description import ColumnDot, DotProduct, Intrinsic, Isa
 
 _DESCRIPTION = """
 @T.prim_func(s_tir=True)
@@ -44,6 +46,45 @@ def implementation(
         )
 """
 
+_INTERLEAVED = [16 * column + lane for lane in range(16) for column in range(4)]
+
+_COLUMNS_DESCRIPTION = """
+@T.prim_func(s_tir=True)
+def description(
+    A: T.Buffer((4, 16), "uint8", offset_factor=1),
+    B: T.Buffer((16, 4), "int8", offset_factor=1),
+    C: T.Buffer((16,), "int32", offset_factor=1),
+) -> None:
+    with T.sblock("root"):
+        T.reads(C[0:16], A[0:4, 0:16], B[0:16, 0:4])
+        T.writes(C[0:16])
+        for i in T.serial(0, 16):
+            for k in T.serial(0, 4):
+                with T.sblock("update"):
+                    vi, vk = T.axis.remap("SR", [i, k])
+                    C[vi] = C[vi] + T.cast(A[vk, vi], "int32") * T.cast(B[vi, vk], "int32")
+"""
+
+_COLUMNS_IMPLEMENTATION = f"""
+@T.prim_func(s_tir=True)
+def implementation(
+    A: T.Buffer((4, 16), "uint8", offset_factor=1),
+    B: T.Buffer((16, 4), "int8", offset_factor=1),
+    C: T.Buffer((16,), "int32", offset_factor=1),
+) -> None:
+    with T.sblock("root"):
+        T.reads(C[0:16], A[0:4, 0:16], B[0:16, 0:4])
+        T.writes(C[0:16])
+        a = T.Shuffle([A.vload([0, 0], dtype="uint8x64")], {_INTERLEAVED})
+        C[T.ramp(T.int32(0), 1, 16)] = T.call_llvm_pure_intrin(
+            T.llvm_lookup_intrinsic_id("llvm.x86.avx512.vpdpbusd.512"),
+            C.vload([0], dtype="int32x16"),
+            T.reinterpret(a, dtype="int8x64"),
+            B.vload([0, 0], dtype="int8x64"),
+            dtype="int32x16",
+        )
+"""
+
 X86_AVX512_VNNI = Isa(
     name="x86-avx512-vnni",
     title="x86-64 with AVX512-VNNI (Intel Ice Lake and later, AMD Zen 4 and later)",
@@ -58,5 +99,12 @@ X86_AVX512_VNNI = Isa(
         tile=(16, 4),
         axes=(0, 1),
         intrinsic=Intrinsic("fpc.vpdpbusd.512", _DESCRIPTION, _IMPLEMENTATION),
+    ),
+    column_dot=ColumnDot(
+        lanes=16,
+        columns=4,
+        intrinsic=Intrinsic(
+            "fpc.vpermb.vpdpbusd.512", _COLUMNS_DESCRIPTION, _COLUMNS_IMPLEMENTATION
+        ),
     ),
 )

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Literal
 
 from fpc.backends.tvm.buffer import Buffer, Parameter, round_up
 from fpc.backends.tvm.isa.description import Isa
 from fpc.backends.tvm.kernels.kernel import Kernel
 from fpc.backends.tvm.kernels.loops import vectorise_rows
 from fpc.backends.tvm.kernels.requantise import Epilogue
-from fpc.backends.tvm.kernels.window import Window
+from fpc.backends.tvm.kernels.window import Reading, Window
 from fpc.backends.tvm.library import Expression, Library, Schedule, Tensor
 from fpc.ir.dtype import DType
 
 _LARGEST_TILE = 32
-
-_Source: TypeAlias = Callable[[Expression, Expression, Expression, Expression], Expression]
 
 
 @dataclass(frozen=True)
@@ -97,7 +95,7 @@ class Convolution(Kernel):
         self._schedule(library, isa, schedule)
         return schedule
 
-    def _source(self, library: Library, isa: Isa, x: Tensor, fill: Expression) -> _Source:
+    def _source(self, library: Library, isa: Isa, x: Tensor, fill: Expression) -> Reading:
         """Activations by image, padded row, padded column and channel, stored as the ISA's."""
         width = round_up(self.operand.width, isa.dot.depth)
         if self._reads_in_place(isa):

@@ -12,6 +12,7 @@ from fpc.backends.tvm.kernels.conversion import Dequantize, Quantize
 from fpc.backends.tvm.kernels.convolution import Convolution
 from fpc.backends.tvm.kernels.copy import Copy
 from fpc.backends.tvm.kernels.depthwise import Depthwise
+from fpc.backends.tvm.kernels.depthwise_columns import DepthwiseColumns
 from fpc.backends.tvm.kernels.elementwise import Extreme, Product, Sum
 from fpc.backends.tvm.kernels.lookup import Lookup
 from fpc.backends.tvm.kernels.mean import Mean
@@ -22,6 +23,7 @@ from fpc.backends.tvm.kernels.transpose import Transpose
 AnyKernel: TypeAlias = Annotated[
     Convolution
     | Depthwise
+    | DepthwiseColumns
     | Sum
     | Product
     | Extreme

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Self
+from typing import Self, TypeAlias
 
 from fpc.backends.tvm.buffer import Buffer
 from fpc.backends.tvm.library import Expression, Library, Tensor
+
+Reading: TypeAlias = Callable[[Expression, Expression, Expression, Expression], Expression]
+"""An element by image, row, column and channel."""
 
 
 @dataclass(frozen=True)
@@ -61,42 +65,54 @@ class Window:
         return position * self.strides[1] + tap * self.dilations[1]
 
     def padded(
-        self,
-        library: Library,
-        operand: Buffer,
-        x: Tensor,
-        like: Buffer,
-        fill: Expression,
+        self, library: Library, operand: Buffer, x: Tensor, like: Buffer, fill: Expression
     ) -> Tensor:
         """What the windows touch of a map, as [image, row, column, channel] of `like`'s columns.
 
         Elements are stored as `like` says; padding holds `fill`, and so do channels beyond the
         operand's.
         """
+        element = self.reading(library, operand, x, like, fill, self.reach)
+        return library.compute((self.batch, *self.reach, like.columns), element, "padded")
+
+    def reading(
+        self,
+        library: Library,
+        operand: Buffer,
+        x: Tensor,
+        like: Buffer,
+        fill: Expression,
+        touched: tuple[int, int],
+    ) -> Reading:
+        """The elements of `padded` in their place, for rows and columns up to `touched`."""
         height, width = self.extent
 
         def element(
             image: Expression, row: Expression, column: Expression, channel: Expression
         ) -> Expression:
             at = (image * height + row - self.pads[0]) * width + column - self.pads[1]
-            integer = library.integer_at(operand, x, at, channel) + like.offset
-            value = library.cast(integer, like.dtype)
-            inside = self._inside(row, column)
+            value = x[at, channel]
+            if (operand.dtype, operand.offset) != (like.dtype, like.offset):
+                integer = library.integer_at(operand, x, at, channel) + like.offset
+                value = library.cast(integer, like.dtype)
+            inside = self._inside((row, column), touched)
             if like.columns > operand.columns:
                 inside.append(channel < operand.columns)
             if not inside:
                 return value
             return library.where(library.every(inside), value, library.cast(fill, like.dtype))
 
-        return library.compute((self.batch, *self.reach, like.columns), element, "padded")
+        return element
 
-    def _inside(self, row: Expression, column: Expression) -> list[Expression]:
+    def _inside(
+        self, position: tuple[Expression, Expression], touched: tuple[int, int]
+    ) -> list[Expression]:
         """The conditions under which a padded position lies on the map."""
         conditions: list[Expression] = []
-        for axis, at in enumerate((row, column)):
+        for axis, at in enumerate(position):
             pad, extent = self.pads[axis], self.extent[axis]
             if pad > 0:
                 conditions.append(at >= pad)
-            if self.reach[axis] > pad + extent:
+            if touched[axis] > pad + extent:
                 conditions.append(at < pad + extent)
         return conditions

@@ -11,6 +11,7 @@ from fpc.backends.tvm.kernels.convolution import Convolution, ConvolutionTile
 from fpc.backends.tvm.kernels.convolution import tiles as convolution_tiles
 from fpc.backends.tvm.kernels.depthwise import Depthwise
 from fpc.backends.tvm.kernels.depthwise import tiles as depthwise_tiles
+from fpc.backends.tvm.kernels.depthwise_columns import DepthwiseColumns, pack_columns
 from fpc.backends.tvm.kernels.requantise import limits_of, padded_channels
 from fpc.backends.tvm.kernels.window import Window
 from fpc.backends.tvm.planning.site import Site
@@ -91,12 +92,16 @@ def _arithmetic_intensity(tile: ConvolutionTile) -> tuple[float, int]:
 
 
 def _depthwise(site: Site[Conv2d], window: Window, weights: Array) -> None:
-    isa, x = site.isa, site.operand_as_is()
+    isa, x, channels = site.isa, site.operand_as_is(), site.result.columns
     tile = max(depthwise_tiles(window, isa), key=lambda tile: min(tile.positions, 8))
-    kernel = Depthwise(x.buffer, site.result, window, tile)
-    channels = site.result.columns
-    taps = np.zeros((*window.kernel, channels), np.int8)
-    taps[..., : weights.shape[0]] = weights[..., 0].transpose(1, 2, 0)
+    filters = weights[..., 0]
+    if isa.column_dot is not None and window.dilations[1] == 1:
+        kernel = DepthwiseColumns(x.buffer, site.result, window, tile)
+        taps = pack_columns(filters, channels, isa.column_dot)
+    else:
+        kernel = Depthwise(x.buffer, site.result, window, tile)
+        taps = np.zeros((*window.kernel, channels), np.int8)
+        taps[..., : weights.shape[0]] = filters.transpose(1, 2, 0)
     site.emit(kernel, [x], [taps, *_epilogue(site, weights, isa.lanes)])
 
 
