@@ -24,6 +24,10 @@ Tensor: TypeAlias = Any
 """A tensor of TVM's tensor expressions, indexed by expressions."""
 Schedule: TypeAlias = Any
 """A function of loops that can be transformed."""
+Block: TypeAlias = Any
+"""The computation of one tensor in a schedule."""
+Loop: TypeAlias = Any
+"""A loop in a schedule."""
 Module: TypeAlias = Any
 """Functions, of loops and of graphs."""
 
@@ -119,6 +123,11 @@ class Library:
         shifted = real + self.constant(_ROUNDING, DType.F32)
         return self.tirx.reinterpret("int32", shifted) - self.i32(_ROUNDING_BITS)
 
+    def saturated(self, integer: Expression, dtype: DType) -> Expression:
+        """An int32 as the nearest of a narrower type."""
+        least, greatest = self.i32(dtype.minimum), self.i32(dtype.maximum)
+        return self.cast(self.maximum(self.minimum(integer, greatest), least), dtype)
+
     def schedule(self, arguments: Sequence[Tensor]) -> Schedule:
         """The function that computes the last of `arguments` from the others, to be scheduled."""
         return self.s_tir.Schedule(self.te.create_prim_func(list(arguments)))
@@ -175,3 +184,9 @@ def _load() -> Library:
     from tvm import relax, s_tir, te, tirx
 
     return Library(tvm, te, tirx, s_tir, relax)
+
+
+def hide_read(schedule: Schedule, block: Block, name: str) -> None:
+    """Strike an argument out of what a block is said to read, which it does not."""
+    reads = [str(region.source.name) for region in schedule.get(block).reads]
+    schedule.unsafe_hide_buffer_access(block, "read", [reads.index(name)])

@@ -10,7 +10,7 @@ from fpc.backends.tvm.buffer import Buffer, Parameter, round_up
 from fpc.backends.tvm.isa.description import Isa
 from fpc.backends.tvm.kernels.kernel import Kernel
 from fpc.backends.tvm.kernels.loops import vectorise_rows
-from fpc.backends.tvm.kernels.requantise import Epilogue
+from fpc.backends.tvm.kernels.requantise import TOTALS, Epilogue, start_from_bias
 from fpc.backends.tvm.kernels.window import Reading, Window
 from fpc.backends.tvm.library import Expression, Library, Schedule, Tensor
 from fpc.ir.dtype import DType
@@ -43,6 +43,7 @@ class Convolution(Kernel):
     stored: Buffer
     window: Window
     tile: ConvolutionTile
+    saturates: bool = False
 
     @property
     def operands(self) -> tuple[Buffer, ...]:
@@ -67,8 +68,8 @@ class Convolution(Kernel):
         x = library.placeholder(self.operand, "x")
         shape = (units // dot.lanes, taps_v * taps_h * steps, *dot.tile)
         weights = library.parameter(Parameter(DType.I8, shape), "weights")
-        epilogue = Epilogue.placeholders(library, units)
-        source = self._source(library, isa, x, epilogue.limits[3])
+        epilogue = Epilogue.of(library, self.stored, units, saturates=self.saturates)
+        source = self._source(library, isa, x, epilogue.padding)
         i, j, k = (
             library.reduce_axis(taps_v, "i"),
             library.reduce_axis(taps_h, "j"),
@@ -84,14 +85,8 @@ class Convolution(Kernel):
             return library.sum(library.i32(activation) * library.i32(weight), (i, j, k))
 
         lines, positions = window.batch * window.count[0], window.count[1]
-        totals = library.compute((lines, positions, units), total, "totals")
-
-        def element(row: Expression, unit: Expression) -> Expression:
-            sums = totals[row // positions, row % positions, unit]
-            return epilogue.apply(library, sums, unit, self.stored)
-
-        result = library.compute(self.stored.shape, element, "result")
-        schedule = library.schedule([x, weights, *epilogue.arguments, result])
+        totals = library.compute((lines, positions, units), total, TOTALS)
+        schedule = epilogue.schedule(library, [x, weights], totals, dot.lanes)
         self._schedule(library, isa, schedule)
         return schedule
 
@@ -116,7 +111,7 @@ class Convolution(Kernel):
 
     def _schedule(self, library: Library, isa: Isa, schedule: Schedule) -> None:
         dot, tile = isa.dot, self.tile
-        totals, result = schedule.get_sblock("totals"), schedule.get_sblock("result")
+        totals, result = schedule.get_sblock(TOTALS), schedule.get_sblock("result")
         row, unit = schedule.get_loops(result)
         lines = self.window.batch * self.window.count[0]
         line, block, position = schedule.split(row, [lines, None, tile.positions])
@@ -131,7 +126,7 @@ class Convolution(Kernel):
             schedule.reorder(term, lanes)
             schedule.unroll(term)
             schedule.vectorize(lanes)
-        start = schedule.decompose_reduction(totals, i)
+        start = start_from_bias(schedule, totals, i)
         *_, start_x, start_across, start_lanes = schedule.get_loops(start)
         if dot.intrinsic is None:
             start_lanes = None

@@ -10,7 +10,7 @@ from fpc.backends.tvm.buffer import Buffer, Parameter
 from fpc.backends.tvm.isa.description import Isa
 from fpc.backends.tvm.kernels.kernel import Kernel
 from fpc.backends.tvm.kernels.loops import vectorise_rows
-from fpc.backends.tvm.kernels.requantise import Epilogue
+from fpc.backends.tvm.kernels.requantise import TOTALS, Epilogue, start_from_bias
 from fpc.backends.tvm.kernels.window import Window
 from fpc.backends.tvm.library import Expression, Library, Schedule
 from fpc.ir.dtype import DType
@@ -33,6 +33,7 @@ class Depthwise(Kernel):
     stored: Buffer
     window: Window
     tile: DepthwiseTile
+    saturates: bool = False
 
     @property
     def operands(self) -> tuple[Buffer, ...]:
@@ -49,9 +50,9 @@ class Depthwise(Kernel):
         window, channels = self.window, self.stored.columns
         x = library.placeholder(self.operand, "x")
         weights = library.parameter(Parameter(DType.I8, (*window.kernel, channels)), "weights")
-        epilogue = Epilogue.placeholders(library, channels)
+        epilogue = Epilogue.of(library, self.stored, channels, saturates=self.saturates)
         like = Buffer(isa.activation, 0, channels, channels, isa.offset)
-        padded = window.padded(library, self.operand, x, like, epilogue.limits[3])
+        padded = window.padded(library, self.operand, x, like, epilogue.padding)
         i, j = window.tap_axes(library)
 
         def total(line: Expression, position: Expression, channel: Expression) -> Expression:
@@ -61,19 +62,13 @@ class Depthwise(Kernel):
             return library.sum(library.i32(activation) * library.i32(weight), (i, j))
 
         lines, positions = window.batch * window.count[0], window.count[1]
-        totals = library.compute((lines, positions, channels), total, "totals")
-
-        def element(row: Expression, channel: Expression) -> Expression:
-            sums = totals[row // positions, row % positions, channel]
-            return epilogue.apply(library, sums, channel, self.stored)
-
-        result = library.compute(self.stored.shape, element, "result")
-        schedule = library.schedule([x, weights, *epilogue.arguments, result])
+        totals = library.compute((lines, positions, channels), total, TOTALS)
+        schedule = epilogue.schedule(library, [x, weights], totals, isa.lanes)
         self._schedule(schedule, isa)
         return schedule
 
     def _schedule(self, schedule: Schedule, isa: Isa) -> None:
-        totals, result = schedule.get_sblock("totals"), schedule.get_sblock("result")
+        totals, result = schedule.get_sblock(TOTALS), schedule.get_sblock("result")
         row, channel = schedule.get_loops(result)
         lines = self.window.batch * self.window.count[0]
         line, block, position = schedule.split(row, [lines, None, self.tile.positions])
@@ -86,7 +81,7 @@ class Depthwise(Kernel):
         schedule.vectorize(lanes)
         for loop in (x, j, i):
             schedule.unroll(loop)
-        schedule.decompose_reduction(totals, i)
+        start_from_bias(schedule, totals, i)
         schedule.vectorize(lane)
         schedule.unroll(position)
         vectorise_rows(schedule, "padded", isa.lanes)

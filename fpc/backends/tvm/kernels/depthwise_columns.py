@@ -16,7 +16,7 @@ from fpc.backends.tvm.buffer import Buffer, Parameter, round_up
 from fpc.backends.tvm.isa.description import ColumnDot, Isa
 from fpc.backends.tvm.kernels.depthwise import DepthwiseTile
 from fpc.backends.tvm.kernels.kernel import Kernel
-from fpc.backends.tvm.kernels.requantise import Epilogue
+from fpc.backends.tvm.kernels.requantise import TOTALS, Epilogue, start_from_bias
 from fpc.backends.tvm.kernels.window import Window
 from fpc.backends.tvm.library import Expression, Library, Schedule, Tensor
 from fpc.ir.constant import Array
@@ -33,6 +33,7 @@ class DepthwiseColumns(Kernel):
     stored: Buffer
     window: Window
     tile: DepthwiseTile
+    saturates: bool = False
 
     @property
     def operands(self) -> tuple[Buffer, ...]:
@@ -52,8 +53,8 @@ class DepthwiseColumns(Kernel):
         x = library.placeholder(self.operand, "x")
         shape = (vectors, window.kernel[0], steps, dot.lanes, dot.columns)
         weights = library.parameter(Parameter(DType.I8, shape), "weights")
-        epilogue = Epilogue.placeholders(library, self.stored.columns)
-        padded = self._padded(library, isa, x, epilogue.limits[3])
+        epilogue = Epilogue.of(library, self.stored, self.stored.columns, saturates=self.saturates)
+        padded = self._padded(library, isa, x, epilogue.padding)
         i, j, k = (
             library.reduce_axis(extent, name)
             for extent, name in ((window.kernel[0], "i"), (steps, "j"), (dot.columns, "k"))
@@ -69,16 +70,8 @@ class DepthwiseColumns(Kernel):
             return library.sum(library.i32(activation) * library.i32(weight), (i, j, k))
 
         lines, positions = window.batch * window.count[0], window.count[1]
-        totals = library.compute((lines, positions, vectors, dot.lanes), total, "totals")
-
-        def element(row: Expression, channel: Expression) -> Expression:
-            sums = totals[
-                row // positions, row % positions, channel // dot.lanes, channel % dot.lanes
-            ]
-            return epilogue.apply(library, sums, channel, self.stored)
-
-        result = library.compute(self.stored.shape, element, "result")
-        schedule = library.schedule([x, weights, *epilogue.arguments, result])
+        totals = library.compute((lines, positions, vectors, dot.lanes), total, TOTALS)
+        schedule = epilogue.schedule(library, [x, weights], totals, isa.lanes)
         self._schedule(library, dot, schedule)
         return schedule
 
@@ -93,12 +86,15 @@ class DepthwiseColumns(Kernel):
         like = Buffer(isa.activation, 0, channels, channels, isa.offset)
         element = window.reading(library, self.operand, x, like, fill, touched)
         shape = (channels // dot.lanes, window.batch, *touched, dot.lanes)
-        return library.compute(
-            shape, lambda v, n, i, j, lane: element(n, i, j, v * dot.lanes + lane), "padded"
-        )
+
+        def of_vector(vector: Expression, *place: Expression) -> Expression:
+            image, row, column, lane = place
+            return element(image, row, column, vector * dot.lanes + lane)
+
+        return library.compute(shape, of_vector, "padded")
 
     def _schedule(self, library: Library, dot: ColumnDot, schedule: Schedule) -> None:
-        padded, totals, result = map(schedule.get_sblock, ("padded", "totals", "result"))
+        padded, totals, result = map(schedule.get_sblock, ("padded", TOTALS, "result"))
         row, channel = schedule.get_loops(result)
         lines = self.window.batch * self.window.count[0]
         line, block, position = schedule.split(row, [lines, None, self.tile.positions])
@@ -109,7 +105,7 @@ class DepthwiseColumns(Kernel):
         schedule.vectorize(schedule.get_loops(padded)[-1])
         *_, x, _, lanes, i, j, k = schedule.get_loops(totals)
         schedule.reorder(i, j, x, lanes, k)
-        start = schedule.decompose_reduction(totals, i)
+        start = start_from_bias(schedule, totals, i)
         *_, start_x, _, start_lanes = schedule.get_loops(start)
         schedule.vectorize(start_lanes)
         library.register_intrinsic(dot.intrinsic)

@@ -6,12 +6,21 @@ in float32, clamped, and rounded to the nearest integer, halves to even.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from fpc.backends.tvm.buffer import Buffer, Parameter, round_up
-from fpc.backends.tvm.library import Expression, Library, Tensor
+from fpc.backends.tvm.library import (
+    Block,
+    Expression,
+    Library,
+    Loop,
+    Schedule,
+    Tensor,
+    hide_read,
+)
 from fpc.interp.integer.rescale import activation_range
 from fpc.interp.numerics import Numerics
 from fpc.ir.constant import Array
@@ -23,39 +32,84 @@ LIMITS = Parameter(DType.I32, (4,))
 """The result's zero point, its least and greatest integer less the zero point, and what padding of
 the operand holds; zero points as stored."""
 
+TOTALS = "totals"
+"""The block of a kernel that sums products."""
+
+_LARGEST_REAL = 2.0**21
+"""Numbers below it are rounded right without being clamped first."""
+
 
 @dataclass(frozen=True)
 class Epilogue:
-    """Parameters of a requantisation as expressions read them."""
+    """A requantisation's parameters as expressions read them, and its result's storage.
+
+    Where it `saturates`, the result's range is that of its type, and no sum is so great that it
+    could not be rounded before it is clamped.
+    """
 
     bias: Tensor
     scale: Tensor
     limits: Tensor
-
-    @staticmethod
-    def parameters(channels: int) -> tuple[Parameter, ...]:
-        """Bias, scale and limits."""
-        return Parameter(DType.I32, (channels,)), Parameter(DType.F32, (channels,)), LIMITS
+    stored: Buffer
+    saturates: bool
 
     @classmethod
-    def placeholders(cls, library: Library, channels: int) -> Epilogue:
-        """The parameters as arguments of a function."""
-        names = ("bias", "scale", "limits")
-        return cls(*map(library.parameter, cls.parameters(channels), names))
+    def of(cls, library: Library, stored: Buffer, channels: int, *, saturates: bool) -> Epilogue:
+        """The requantisation of so many channels, its parameters as arguments of a function."""
+        bias = library.parameter(Parameter(DType.I32, (channels,)), "bias")
+        scale = library.parameter(Parameter(DType.F32, (channels,)), "scale")
+        return cls(bias, scale, library.parameter(LIMITS, "limits"), stored, saturates)
 
     @property
     def arguments(self) -> tuple[Tensor, ...]:
         """The arguments in order."""
         return self.bias, self.scale, self.limits
 
-    def apply(
-        self, library: Library, total: Expression, channel: Expression, result: Buffer
-    ) -> Expression:
-        """The stored result for a sum of products."""
-        real = library.cast(total + self.bias[channel], DType.F32) * self.scale[channel]
+    @property
+    def padding(self) -> Expression:
+        """What padding of the operand holds."""
+        return self.limits[3]
+
+    def schedule(
+        self, library: Library, given: Sequence[Tensor], totals: Tensor, lanes: int
+    ) -> Schedule:
+        """The function of `given` and the parameters that ends in requantised `totals`.
+
+        `totals` is [line, position, ..., channel] of sums of products; their last axis may be split
+        by `lanes`. The block `TOTALS`, which sums them, starts from the bias.
+        """
+        positions, is_split = int(totals.shape[1]), len(totals.shape) == 4
+
+        def with_bias(*index: Expression) -> Expression:
+            channel = index[2] * lanes + index[3] if is_split else index[2]
+            return totals[index] + self.bias[channel]
+
+        def requantised(row: Expression, channel: Expression) -> Expression:
+            place = (channel // lanes, channel % lanes) if is_split else (channel,)
+            return self._apply(library, sums[row // positions, row % positions, *place], channel)
+
+        sums = library.compute(totals.shape, with_bias, "sums")
+        result = library.compute(self.stored.shape, requantised, "result")
+        schedule = library.schedule([*given, *self.arguments, result])
+        schedule.fuse_reduction_epilogue(TOTALS, "sums")
+        return schedule
+
+    def _apply(self, library: Library, total: Expression, channel: Expression) -> Expression:
+        """The stored result for a sum."""
+        real = library.cast(total, DType.F32) * self.scale[channel]
+        if self.saturates:
+            return library.saturated(library.nearest(real) + self.limits[0], self.stored.dtype)
         low, high = (library.cast(self.limits[i], DType.F32) for i in (1, 2))
         clamped = library.maximum(library.minimum(real, high), low)
-        return library.cast(library.nearest(clamped) + self.limits[0], result.dtype)
+        return library.cast(library.nearest(clamped) + self.limits[0], self.stored.dtype)
+
+
+def start_from_bias(schedule: Schedule, reduction: Block, loop: Loop) -> Block:
+    """Part the start of the sums from their steps, before `loop`; the start."""
+    start = schedule.decompose_reduction(reduction, loop)
+    # The steps are still said to read the bias, which would keep them from being an instruction.
+    hide_read(schedule, reduction, "bias")
+    return start
 
 
 def limits_of(
@@ -76,3 +130,11 @@ def limits_of(
 def padded_channels(values: Array, lanes: int) -> Array:
     """One value a channel, zeros added to whole vectors."""
     return np.pad(values, (0, round_up(values.size, lanes) - values.size))
+
+
+def saturates(stored: Buffer, limits: Array, reals: Array) -> bool:
+    """Whether a requantisation may clamp last: see `Epilogue`. `reals` bound scaled sums."""
+    zero_point, low, high, _ = limits.tolist()
+    dtype = stored.dtype
+    whole = (low + zero_point, high + zero_point) == (dtype.minimum, dtype.maximum)
+    return whole and float(np.abs(reals).max(initial=0.0)) < _LARGEST_REAL

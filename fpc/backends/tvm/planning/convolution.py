@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -12,7 +13,11 @@ from fpc.backends.tvm.kernels.convolution import tiles as convolution_tiles
 from fpc.backends.tvm.kernels.depthwise import Depthwise
 from fpc.backends.tvm.kernels.depthwise import tiles as depthwise_tiles
 from fpc.backends.tvm.kernels.depthwise_columns import DepthwiseColumns, pack_columns
-from fpc.backends.tvm.kernels.requantise import limits_of, padded_channels
+from fpc.backends.tvm.kernels.requantise import (
+    limits_of,
+    padded_channels,
+    saturates,
+)
 from fpc.backends.tvm.kernels.window import Window
 from fpc.backends.tvm.planning.site import Site
 from fpc.interp.integer.rescale import effective_scales_float32
@@ -79,10 +84,10 @@ def multiply(site: SumOfProducts, x: Stored, window: Window, weights: Array) -> 
     `x` is the map that windows slide over, quantised as the first operand.
     """
     isa = site.isa
-    start = Convolution(x.buffer, site.result, window, ConvolutionTile(1, 1))
-    tile = max(convolution_tiles(start, isa), key=_arithmetic_intensity)
-    kernel = Convolution(x.buffer, site.result, window, tile)
-    site.emit(kernel, [x], [isa.dot.pack(weights), *_epilogue(site, weights, isa.dot.lanes)])
+    numbers = _epilogue(site, weights, isa.dot.lanes)
+    plain = Convolution(x.buffer, site.result, window, ConvolutionTile(1, 1), numbers.saturates)
+    tile = max(convolution_tiles(plain, isa), key=_arithmetic_intensity)
+    site.emit(replace(plain, tile=tile), [x], [isa.dot.pack(weights), *numbers.parameters])
 
 
 def _arithmetic_intensity(tile: ConvolutionTile) -> tuple[float, int]:
@@ -94,27 +99,39 @@ def _arithmetic_intensity(tile: ConvolutionTile) -> tuple[float, int]:
 def _depthwise(site: Site[Conv2d], window: Window, weights: Array) -> None:
     isa, x, channels = site.isa, site.operand_as_is(), site.result.columns
     tile = max(depthwise_tiles(window, isa), key=lambda tile: min(tile.positions, 8))
-    filters = weights[..., 0]
+    filters, numbers = weights[..., 0], _epilogue(site, weights, isa.lanes)
     if isa.column_dot is not None and window.dilations[1] == 1:
-        kernel = DepthwiseColumns(x.buffer, site.result, window, tile)
-        taps = pack_columns(filters, channels, isa.column_dot)
+        family, taps = DepthwiseColumns, pack_columns(filters, channels, isa.column_dot)
     else:
-        kernel = Depthwise(x.buffer, site.result, window, tile)
-        taps = np.zeros((*window.kernel, channels), np.int8)
+        family, taps = Depthwise, np.zeros((*window.kernel, channels), np.int8)
         taps[..., : weights.shape[0]] = filters.transpose(1, 2, 0)
-    site.emit(kernel, [x], [taps, *_epilogue(site, weights, isa.lanes)])
+    kernel = family(x.buffer, site.result, window, tile, numbers.saturates)
+    site.emit(kernel, [x], [taps, *numbers.parameters])
 
 
-def _epilogue(site: SumOfProducts, weights: Array, lanes: int) -> list[Array]:
-    """Bias, scale and limits, with what operands are offset by moved into the bias."""
+@dataclass(frozen=True)
+class _Requantisation:
+    """Bias, scale and limits; whether they let the kernel clamp last."""
+
+    parameters: tuple[Array, ...]
+    saturates: bool
+
+
+def _epilogue(site: SumOfProducts, weights: Array, lanes: int) -> _Requantisation:
+    """The requantisation of sums with `weights`, what operands are offset by in the bias."""
     x, w, result = site.type(), site.type(1), site.node.output.type
     held = x.quantisation.zero_point + site.isa.offset
     bias = site.node.optional_input(2)
-    sums = weights.reshape(weights.shape[0], -1).sum(axis=1, dtype=np.int64)
-    addend = (0 if bias is None else bias.data.astype(np.int64)) - held * sums
+    rows = weights.reshape(weights.shape[0], -1).astype(np.int64)
+    given = np.zeros(len(rows), np.int64) if bias is None else bias.data.astype(np.int64)
     scales = effective_scales_float32(x.quantisation, w.quantisation, result.quantisation)
-    return [
+    spread = np.broadcast_to(scales, given.shape)
+    limits = limits_of(result, site.op.activation, site.result, held)
+    greatest = (np.abs(rows).sum(axis=1) * 255 + np.abs(given)) * spread.astype(np.float64)
+    addend = given - held * rows.sum(axis=1)
+    parameters = (
         padded_channels(addend.astype(np.int32), lanes),
-        padded_channels(np.broadcast_to(scales, addend.shape), lanes),
-        limits_of(result, site.op.activation, site.result, held),
-    ]
+        padded_channels(spread, lanes),
+        limits,
+    )
+    return _Requantisation(parameters, saturates(site.result, limits, greatest))
