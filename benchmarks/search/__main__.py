@@ -11,6 +11,7 @@ import numpy as np
 from benchmarks.search import curse
 from benchmarks.search.datasets import accel_nasbench, fox_nas
 from benchmarks.search.heuristics import Problem, annealing, evolution
+from benchmarks.search.limits import beside_integer_program
 from benchmarks.search.published import FOXPANDANET
 from fpc.costmodel.library import select, shipped
 from fpc.costmodel.metrics import goodness
@@ -35,6 +36,7 @@ def main() -> None:
     accuracy("FOX-NAS, quantised ImageNet top-1", "fox-nas", [row[:2] for row in fox_nas()])
     accuracy("Accel-NASBench, proxy top-1", "mnasnet", [row[:2] for row in accel_nasbench()])
     exactness()
+    beside_integer_program()
     regrets()
     foxpandanet()
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from fpc.ir.graph import Graph, Node, Value
 from fpc.ir.op import Op
-from fpc.ir.ops import Reshape
+from fpc.ir.ops import AvgPool, Conv2d, MaxPool, Reshape
+from fpc.ir.padding import PaddedWindow
 from fpc.targets.description import QuantisationRules
 
 _BIAS = 2
@@ -42,15 +45,13 @@ def peak_bytes(graph: Graph, *, holds_inputs: bool = True) -> int:
     """The largest sum of int8 activations that are alive at once, in the order of execution.
 
     A value lives from the node that makes it to the last that reads it, and outputs to the end. So
-    do inputs if `holds_inputs`, as in LiteRT, which never overwrites them; a reshape is the value
-    it reads. This is what LiteRT's planner allocates for its own kernels, but for fragments;
-    buffers inside of kernels, and those of delegates, are not known here.
+    do inputs if `holds_inputs`, as in LiteRT, which never overwrites them. A reshape is the value
+    it reads, and what a window pads otherwise than TensorFlow's SAME or VALID is copied first. This
+    is what LiteRT's planner lays out for its own kernels, where it leaves no gaps; what kernels and
+    delegates take inside is not known here.
     """
     nodes = tuple(graph)
-    root: dict[Value, Value] = {}
-    for node in nodes:
-        if isinstance(node.op, Reshape):
-            root[node.output] = root.get(node.input(0), node.input(0))
+    root = _roots(nodes)
     last: dict[Value, int] = {}
     for place, node in enumerate(nodes):
         for value in node.operands:
@@ -61,7 +62,40 @@ def peak_bytes(graph: Graph, *, holds_inputs: bool = True) -> int:
     alive = {value: value.type.size for value in graph.inputs}
     peak = sum(alive.values())
     for place, node in enumerate(nodes):
-        alive |= {value: value.type.size for value in node.outputs if value not in root}
-        peak = max(peak, sum(alive.values()))
-        alive = {value: size for value, size in alive.items() if last.get(value, -1) > place}
+        outputs = {value: value.type.size for value in node.outputs if value not in root}
+        lasting = {value: size for value, size in alive.items() if last.get(value, -1) > place}
+        padded = _padded_bytes(node)
+        # Only the copy is read, so that the operand may be gone when the node runs.
+        read = (lasting if padded else alive) | outputs
+        peak = max(peak, sum(alive.values()) + padded, sum(read.values()) + padded)
+        alive = lasting | {v: size for v, size in outputs.items() if last.get(v, -1) > place}
     return peak
+
+
+def _roots(nodes: Sequence[Node[Op]]) -> dict[Value, Value]:
+    """For the result of every reshape the value that it is."""
+    found: dict[Value, Value] = {}
+    for node in nodes:
+        if isinstance(node.op, Reshape):
+            found[node.output] = found.get(node.input(0), node.input(0))
+    return found
+
+
+def _padded_bytes(node: Node[Op]) -> int:
+    """Of the padded copy that TFLite makes of what `node` reads, 0 where it makes none."""
+    op = node.op
+    if not isinstance(op, Conv2d | MaxPool | AvgPool):
+        return 0
+    batch, channels, height, width = op.layout.split(node.input(0).type.shape)
+    if isinstance(op, Conv2d):
+        _, _, *kernel = op.layout.split(node.input(1).type.shape)
+    else:
+        kernel = op.kernel
+    dilations = (1, 1) if isinstance(op, AvgPool) else op.dilations
+    rows, columns = (d * (k - 1) + 1 for d, k in zip(dilations, kernel, strict=True))
+    window = PaddedWindow((rows, columns), op.strides, op.pads)
+    pads = window.needed_pads((height, width))
+    if not any(pads) or window.is_same((height, width)):
+        return 0
+    top, left, bottom, right = pads
+    return batch * channels * (height + top + bottom) * (width + left + right)

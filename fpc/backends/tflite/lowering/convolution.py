@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 
 from fpc.backends.tflite.lowering.assembler import Operand
 from fpc.backends.tflite.lowering.site import Site, fused
-from fpc.backends.tflite.lowering.window import Window, resolve_padding
+from fpc.backends.tflite.lowering.window import resolve_padding
 from fpc.backends.tflite.model import FieldValue
 from fpc.ir.op import Op
 from fpc.ir.ops import Conv2d
 from fpc.ir.ops.convolution import accumulator_dtype
+from fpc.ir.padding import PaddedWindow
 from fpc.ir.types import QuantParams, TensorType
 
 
@@ -36,7 +37,7 @@ def convolve(site: Site[Op], op: Conv2d, x: Operand, weights: Operand) -> None:
     _, kernel_h, kernel_w, depth = weights.type.shape
     reach = (op.dilations[0] * (kernel_h - 1) + 1, op.dilations[1] * (kernel_w - 1) + 1)
     depthwise, channels = op.is_depthwise(x.type), x.type.shape[3]
-    x, padding = resolve_padding(site, x, Window(reach, op.strides, op.pads))
+    x, padding = resolve_padding(site, x, PaddedWindow(reach, op.strides, op.pads))
     fields: dict[str, FieldValue] = {
         "padding": padding,
         "stride_w": op.strides[1],

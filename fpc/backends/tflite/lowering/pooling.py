@@ -11,11 +11,12 @@ from fpc.backends.tflite.lowering.assembler import Operand
 from fpc.backends.tflite.lowering.primitives import pad_with, pad_with_zeros, padded_shape
 from fpc.backends.tflite.lowering.site import Site
 from fpc.backends.tflite.lowering.slicing import take_steps
-from fpc.backends.tflite.lowering.window import Pads, Window, spatial_widths
+from fpc.backends.tflite.lowering.window import spatial_widths
 from fpc.backends.tflite.model import Padding
 from fpc.ir.graph import Value
 from fpc.ir.op import Activation, Op
 from fpc.ir.ops import AvgPool, GlobalAvgPool, MaxPool, ReduceMean, Relu, Relu6, Sigmoid, Softmax
+from fpc.ir.padding import PaddedWindow, Pads
 from fpc.ir.types import TensorType
 
 
@@ -27,13 +28,14 @@ def max_pool(site: Site[MaxPool]) -> None:
             f"MAX_POOL_2D has no dilations, this one has {list(op.dilations)}",
             "cut the map into interleaved ones, or train with an undilated pool",
         )
-    window = Window(op.kernel, op.strides, op.pads)
-    pads = window.needed_pads(x.type.shape)
+    window = PaddedWindow(op.kernel, op.strides, op.pads)
+    _, height, width, _ = x.type.shape
+    pads = window.needed_pads((height, width))
     if _takes_single_pixels(op, pads):
         take_steps(site, (0, 0, 0, 0), (1, *op.strides, 1))
     elif not any(pads):
         _pool(site, "MAX_POOL_2D", x, site.result(), Padding.VALID)
-    elif window.is_same(x.type.shape):
+    elif window.is_same((height, width)):
         _pool(site, "MAX_POOL_2D", x, site.result(), Padding.SAME)
     elif _zero_is_lowest(site.node.input(0)):
         padded = pad_with_zeros(site, x, spatial_widths(pads))
@@ -48,8 +50,9 @@ def max_pool(site: Site[MaxPool]) -> None:
 def avg_pool(site: Site[AvgPool]) -> None:
     """`AvgPool`: AVERAGE_POOL_2D, whose SAME leaves padding out of the mean."""
     op, x = site.op, site.operand()
-    window = Window(op.kernel, op.strides, op.pads)
-    pads = window.needed_pads(x.type.shape)
+    window = PaddedWindow(op.kernel, op.strides, op.pads)
+    _, height, width, _ = x.type.shape
+    pads = window.needed_pads((height, width))
     if _takes_single_pixels(op, pads):
         take_steps(site, (0, 0, 0, 0), (1, *op.strides, 1))
     elif not any(pads):
@@ -57,7 +60,7 @@ def avg_pool(site: Site[AvgPool]) -> None:
     elif op.count_include_pad:
         padded = pad_with_zeros(site, x, spatial_widths(pads))
         _pool(site, "AVERAGE_POOL_2D", padded, site.result(), Padding.VALID)
-    elif window.is_same(x.type.shape):
+    elif window.is_same((height, width)):
         _pool(site, "AVERAGE_POOL_2D", x, site.result(), Padding.SAME)
     else:
         _weighted_average(site, x, pads)
