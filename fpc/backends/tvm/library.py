@@ -33,6 +33,7 @@ Module: TypeAlias = Any
 
 _ROUNDING = 1.5 * 2**23
 """Added to a float32 of magnitude below 2**22 it rounds to an integer, halves to even."""
+_LEAST_REAL = -3.0e38
 _ROUNDING_BITS = 0x4B400000
 """The bits of `_ROUNDING`: the sum's bits less these are the integer."""
 
@@ -119,14 +120,27 @@ class Library:
         return self.i32(x[row, column]) - self.i32(buffer.offset)
 
     def nearest(self, real: Expression) -> Expression:
-        """A float32 of magnitude below 2**22 as the nearest int32, halves to even."""
+        """A float32 of magnitude below 2**22 as the nearest int32, halves to even.
+
+        It must not be a bare product, which LLVM would fuse into the addition: see `product`.
+        """
         shifted = real + self.constant(_ROUNDING, DType.F32)
         return self.tirx.reinterpret("int32", shifted) - self.i32(_ROUNDING_BITS)
 
     def saturated(self, integer: Expression, dtype: DType) -> Expression:
-        """An int32 as the nearest of a narrower type."""
-        least, greatest = self.i32(dtype.minimum), self.i32(dtype.maximum)
-        return self.cast(self.maximum(self.minimum(integer, greatest), least), dtype)
+        """An int32 that is not below the least of a narrower type as the nearest of that."""
+        if dtype is DType.U8:
+            # LLVM knows the instruction that saturates by an unsigned minimum.
+            limit = self.tirx.const(dtype.maximum, "uint32")
+            return self.minimum(integer.astype("uint32"), limit).astype(dtype.numpy.name)
+        return self.cast(self.minimum(integer, self.i32(dtype.maximum)), dtype)
+
+    def product(self, a: Expression, b: Expression) -> Expression:
+        """The product of two float32 values, rounded to float32 before it is added to anything.
+
+        TVM allows LLVM to fuse products into sums. A bound that no product exceeds prevents it.
+        """
+        return self.maximum(a * b, self.constant(_LEAST_REAL, DType.F32))
 
     def schedule(self, arguments: Sequence[Tensor]) -> Schedule:
         """The function that computes the last of `arguments` from the others, to be scheduled."""

@@ -51,7 +51,8 @@ class Mean(Kernel):
         totals = library.compute(self.stored.shape, total, "totals")
 
         def element(image: Expression, channel: Expression) -> Expression:
-            real = library.cast(totals[image, channel], DType.F32) * scale[0] + scale[1]
+            scaled = library.product(library.cast(totals[image, channel], DType.F32), scale[0])
+            real = scaled + scale[1]
             clamped = library.maximum(library.minimum(real, greatest), least)
             return library.cast(library.nearest(clamped) + self.stored.offset, self.stored.dtype)
 

@@ -44,7 +44,7 @@ class Epilogue:
     """A requantisation's parameters as expressions read them, and its result's storage.
 
     Where it `saturates`, the result's range is that of its type, and no sum is so great that it
-    could not be rounded before it is clamped.
+    could not be rounded before it is clamped from above.
     """
 
     bias: Tensor
@@ -97,9 +97,11 @@ class Epilogue:
     def _apply(self, library: Library, total: Expression, channel: Expression) -> Expression:
         """The stored result for a sum."""
         real = library.cast(total, DType.F32) * self.scale[channel]
-        if self.saturates:
-            return library.saturated(library.nearest(real) + self.limits[0], self.stored.dtype)
         low, high = (library.cast(self.limits[i], DType.F32) for i in (1, 2))
+        if self.saturates:
+            # The clamp also keeps LLVM from fusing the product into the addition that rounds.
+            steps = library.nearest(library.maximum(real, low)) + self.limits[0]
+            return library.saturated(steps, self.stored.dtype)
         clamped = library.maximum(library.minimum(real, high), low)
         return library.cast(library.nearest(clamped) + self.limits[0], self.stored.dtype)
 
