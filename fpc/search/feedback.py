@@ -167,9 +167,8 @@ def _better(
     objective: Objective,
 ) -> Candidate | None:
     """The best point of a front up to a latency that is not measured, if worth more than that."""
-    for place in range(
-        int(np.searchsorted(front.latency_ms, latency_ms, side="right")) - 1, -1, -1
-    ):
+    within = int(np.searchsorted(front.latency_ms, latency_ms, side="right"))
+    for place in reversed(range(within)):
         candidate = front[place]
         if worth(candidate, objective) <= least:
             return None
