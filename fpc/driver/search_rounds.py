@@ -31,8 +31,11 @@ from fpc.search.space import Subnet
 
 _TURNS = 3
 """How often a network is measured in the round that asks for it."""
-_CONFIRMED = 6
-"""How often the chosen network is: the fewest turns that bound a median with 95 %."""
+_CONFIRMED, _PATIENCE = 6, 15
+"""How often the chosen network is: the fewest turns that bound a median with 95 %, and more of them
+while a busy neighbour leaves it uncertain."""
+_STEADY = 0.005
+"""The standard error, as a fraction, that is good enough."""
 _TIMEOUT_S = 120.0
 
 
@@ -193,9 +196,12 @@ class _Rounds:
             self._best = best_measured(self._prepared, agreed or measured, options.objective)
             if self._best is None or not self._feedback.repeats:
                 return
-            if latencies[self._best.subnet].turns >= _CONFIRMED:
+            best = latencies[self._best.subnet]
+            is_steady = best.noise <= _STEADY or best.turns >= _PATIENCE
+            if best.turns >= _CONFIRMED and is_steady:
                 return
-            self._bench.measure({self._best.subnet: _CONFIRMED}, progress)
+            turns = max(_CONFIRMED, best.turns + self._feedback.turns)
+            self._bench.measure({self._best.subnet: turns}, progress)
 
     def _correct(self, latencies: Mapping[Subnet, Latency]) -> None:
         networks = (
