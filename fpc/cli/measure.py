@@ -24,7 +24,14 @@ from fpc.cli.options import (
     backend_named,
     parse_input_shapes,
 )
-from fpc.cli.runners import BoardPython, clock, interrupted, require_runner
+from fpc.cli.runners import (
+    TVM_RPC,
+    BoardPython,
+    backend_on,
+    clock,
+    interrupted,
+    require_runner,
+)
 from fpc.diagnostics.errors import UsageError
 from fpc.diagnostics.render import render
 
@@ -46,8 +53,9 @@ def run(
     on: Annotated[
         str,
         typer.Option(
-            help="`host` runs them here in LiteRT, `ssh:USER@HOST:PORT` on a board, `qemu` counts "
-            "instructions of an emulated Cortex-A72, `replay` looks them up in --db."
+            help="`host` runs them here, `ssh:USER@HOST:PORT` in LiteRT on a board, "
+            "`tvm-rpc:HOST:PORT/KEY` in TVM on a board of that tracker, `qemu` counts instructions "
+            "of an emulated Cortex-A72, `replay` looks them up in --db."
         ),
     ] = "host",
     target: TargetName = "host",
@@ -101,6 +109,8 @@ def run(
     from fpc.driver.options import Precision
     from fpc.measure.protocol import MeasureConfig
 
+    require_runner(on, TVM_RPC, "qemu", "replay", backend=backend)
+    backend = backend_on(on, backend)
     if float32 and int16:
         raise UsageError("precision", "--float and --int16 exclude each other")
     config = MeasureConfig(
@@ -127,7 +137,6 @@ def run(
             help="name .onnx or .tflite files; --db and --csv alone export the samples of a file",
         )
     require_model_files(paths, "measure")
-    require_runner(on, "qemu", "replay", backend=backend)
     if csv is not None and not csv.absolute().parent.is_dir():
         raise UsageError("output", f"there is no folder {csv.parent}", help="make it first")
     if not paths:

@@ -13,7 +13,8 @@ from fpc.diagnostics.errors import INTERRUPTED_EXIT_STATUS, MeasureError, UsageE
 if TYPE_CHECKING:
     from fpc.measure.protocol import Runner
 
-_HOST, _SSH = "host", "ssh:"
+_HOST, _SSH = "host", "ssh:HOST"
+TVM_RPC = "tvm-rpc:HOST:PORT/KEY"
 
 BoardPython = Annotated[
     str,
@@ -24,30 +25,54 @@ BoardPython = Annotated[
 def require_runner(on: str, *others: str, option: str = "on", backend: str | None = None) -> None:
     """`UsageError` unless `on` names a clock or one of the `others` that an option takes.
 
-    Networks compiled by TVM run on this machine alone.
+    Networks compiled by TVM run on this machine or on boards of a tracker, which run nothing else.
     """
-    if backend == "tvm" and on != _HOST:
+    choices = (_HOST, _SSH, *others)
+    if ":" not in on or _kind(on) not in map(_kind, choices):
+        one_of(option, on, choices)
+    of_tvm = (_HOST, *(choice for choice in choices if choice == TVM_RPC))
+    if backend == "tvm" and _kind(on) not in map(_kind, of_tvm):
         raise UsageError(
             option,
             f"networks of --backend tvm cannot be measured --{option} {on}",
-            help=f"they run on this machine: --{option} {_HOST}",
+            help=f"they run --{option} {' or '.join(of_tvm)}",
         )
-    if not on.startswith(_SSH):
-        one_of(option, on, (_HOST, f"{_SSH}HOST", *others))
+    if backend not in {None, "tvm"} and _kind(on) == _kind(TVM_RPC):
+        raise UsageError(
+            option,
+            f"networks of --backend {backend} cannot be measured --{option} {on}",
+            help="leave --backend out: boards of a TVM RPC tracker run networks of --backend tvm",
+        )
+
+
+def backend_on(on: str, backend: str | None) -> str | None:
+    """The back end to compile with for what `on` names: boards of a tracker know TVM only."""
+    return "tvm" if _kind(on) == _kind(TVM_RPC) else backend
 
 
 def clock(on: str, board_python: str, backend: str | None = None) -> Runner:
-    """LiteRT on this machine or, for `ssh:HOST`, on a board; TVM on this machine."""
+    """LiteRT here or, for `ssh:HOST`, on a board; TVM here or on the boards of a tracker."""
     from fpc.measure.board import Board
     from fpc.measure.litert_runner import LiteRtRunner
     from fpc.measure.ssh_runner import SshRunner
+    from fpc.measure.tvm_rpc_runner import TvmRpcRunner
     from fpc.measure.tvm_runner import TvmRunner
+    from fpc.measure.tvm_tracker import Tracker
 
+    place = on.removeprefix(_kind(on))
+    if _kind(on) == _kind(TVM_RPC):
+        return TvmRpcRunner(Tracker.parse(place))
     if backend == "tvm":
         return TvmRunner()
-    if on.startswith(_SSH):
-        return SshRunner(Board(on.removeprefix(_SSH), board_python))
+    if _kind(on) == _kind(_SSH):
+        return SshRunner(Board(place, board_python))
     return LiteRtRunner()
+
+
+def _kind(on: str) -> str:
+    """The word before the place, colon included."""
+    word, colon, _ = on.partition(":")
+    return word + colon
 
 
 def interrupted(samples: int, database: Path, help: str) -> MeasureError:

@@ -12,6 +12,7 @@ from fpc.diagnostics.errors import MeasureError
 from fpc.ir.constant import Array
 from fpc.measure.exchange import Plan, Result, read_answer, write_task
 
+TIMEOUT = "timeout"
 _SHOWN_LINES = 10
 
 
@@ -48,7 +49,7 @@ def run_program(
 def timed_out(timeout_s: float) -> MeasureError:
     """The error for a model that said nothing for so many seconds."""
     return MeasureError(
-        "timeout",
+        TIMEOUT,
         f"no answer after {timeout_s:g} s",
         help="a model this slow needs a longer --timeout; one that hangs, another runtime",
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from dataclasses import dataclass
 from pathlib import Path
 
 from fpc.diagnostics.errors import UsageError
@@ -11,6 +12,14 @@ from fpc.diagnostics.errors import UsageError
 _CPUINFO = Path("/proc/cpuinfo")
 _BOARD = Path("/proc/device-tree/model")
 _KEYS = ("model name", "Model", "Hardware")
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A machine by its name; the clock of an emulated one tells nothing of the real one."""
+
+    name: str
+    is_emulated: bool = False
 
 
 def device_name(cpuinfo: Path = _CPUINFO, board: Path = _BOARD) -> str:

@@ -54,13 +54,14 @@ class Plan:
 class Result:
     """What the program found: milliseconds of every run, and the frames of all workers a second.
 
-    `device` is what the machine that ran it calls itself.
+    `device` is what the machine that ran it calls itself; an emulated one has no clock of its own.
     """
 
     runtime: str
     runs: tuple[float, ...] = ()
     frames_per_second: float | None = None
     device: str = ""
+    is_emulated: bool = False
 
 
 def mark() -> None:
@@ -135,6 +136,7 @@ def _result(document: dict[str, object]) -> Result:
         runs,
         None if frames is None else float(str(frames)),
         str(document["device"]),
+        bool(document["is_emulated"]),
     )
 
 

@@ -13,10 +13,10 @@ from fpc.ir.constant import Array
 from fpc.measure.median import SMALLEST_SAMPLE, Interval, median, median_interval
 
 Evidence: TypeAlias = Literal["measured", "replayed", "simulated"]
-"""Where a figure comes from: a clock, a record of one, or a count of emulated work."""
+"""Where a figure comes from: a clock, a record of one, or emulated work."""
 
-Unit: TypeAlias = Literal["ms", "instructions"]
-"""What one run costs. Instructions are counted under emulation and never called a latency."""
+Unit: TypeAlias = Literal["ms", "instructions", "emulated_ms"]
+"""What one run costs. What an emulator executes, or takes for it, is never called a latency."""
 
 
 @dataclass(frozen=True)

@@ -88,7 +88,7 @@ def _fault(sample: Sample) -> str | None:
         (timing.unit not in get_args(Unit), f"its unit is `{timing.unit}`"),
         (timing.evidence not in get_args(Evidence), f"its evidence is `{timing.evidence}`"),
         (
-            (timing.unit == "instructions") != (timing.evidence == "simulated"),
+            (timing.unit == "ms") == (timing.evidence == "simulated"),
             f"{timing.evidence} {timing.unit} do not exist",
         ),
         (not condition.device or not condition.runtime, "its device or runtime has no name"),

@@ -14,11 +14,11 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from fpc.diagnostics.errors import MeasureError, UsageError
 from fpc.ir.constant import Array
-from fpc.measure.device import device_name, require_processors
+from fpc.measure.device import Machine, device_name, require_processors
 from fpc.measure.exchange import Plan, Result, mark, read_task, write_answer, write_error
 from fpc.measure.median import relative_half_width
 from fpc.measure.protocol import MeasureConfig
@@ -44,16 +44,30 @@ class TimedModel(Protocol):
         ...
 
 
-def measure_and_leave(load: Callable[[bytes, Plan], TimedModel]) -> None:
-    """Read the task from the folder that is the argument, do it, write the answer there."""
-    folder = Path(sys.argv[1])
+ModelT = TypeVar("ModelT", bound=TimedModel)
+
+
+def _this_machine(_model: TimedModel) -> Machine:
+    return Machine(device_name())
+
+
+def measure_and_leave(
+    load: Callable[[bytes, Plan], ModelT], machine: Callable[[ModelT], Machine] = _this_machine
+) -> None:
+    """Read the task from the folder that is the last argument, do it, write the answer there.
+
+    `machine` says where the model that `load` made runs.
+    """
+    folder = Path(sys.argv[-1])
     content, inputs, plan = read_task(folder)
     try:
         _pin(plan.config.processors)
         model = load(content, plan)
         outputs = model(inputs) if inputs else ()
         result = _measure(model, lambda: load(content, plan), plan)
-        write_answer(folder, outputs, replace(result, device=device_name()))
+        device = machine(model)
+        answer = replace(result, device=device.name, is_emulated=device.is_emulated)
+        write_answer(folder, outputs, answer)
     except MeasureError as error:
         write_error(folder, error)
 
