@@ -67,8 +67,9 @@ def run(
     accuracy: Annotated[
         str | None,
         typer.Option(
-            help="A table of subnets and their top-1 (.csv), or a command that evaluates one, "
-            "instead of the regression that comes with fpc.",
+            help="A table of subnets and their top-1 (.csv; once-for-all's settings and net.config "
+            "files will do), or a command that evaluates one, instead of the regression that comes "
+            "with fpc.",
         ),
     ] = None,
     evaluations: Annotated[

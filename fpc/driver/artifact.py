@@ -97,7 +97,7 @@ def _staged(file: Path) -> Generator[Path]:
         raise UsageError(
             "output",
             f"cannot write {file}: {error.strerror or error}",
-            help="name a file you may write to with -o",
+            help="name a file in a folder that you may write to",
         ) from None
 
 

@@ -1,4 +1,8 @@
-"""Measured accuracies in a CSV file: the columns `subnet` and `top1_percent`."""
+"""Measured accuracies in a CSV file: the columns `subnet` and `top1_percent`.
+
+A subnet is written as fpc does, or as once-for-all has it: its settings in JSON, or the name of its
+`net.config` file, from the table's folder.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +12,16 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from fpc.diagnostics.errors import SearchError
+from fpc.diagnostics.errors import FpcError, SearchError
 from fpc.search.accuracy import AccuracyModel, Provenance
 from fpc.search.accuracy_fit import fit_accuracy
 from fpc.search.choices import StageChoices, require_subnet
 from fpc.search.encoding import decode
+from fpc.search.ofa_subnet import subnet_of_config, subnet_of_settings
 from fpc.search.space import Space, Subnet
 
 _SUBNET, _TOP1 = "subnet", "top1_percent"
+_CONFIG = ".config"
 
 
 def accuracy_from_table(path: Path, space: Space, choices: Sequence[StageChoices]) -> AccuracyModel:
@@ -58,17 +64,21 @@ def _rows(
     rows: list[tuple[Subnet, float]] = []
     for row in reader:
         try:
-            rows.append((_subnet(row[_SUBNET] or "", space, choices), _percent(row[_TOP1])))
-        except SearchError as error:
+            subnet = _subnet(row[_SUBNET] or "", space, path.parent)
+            require_subnet(space, choices, subnet)
+            rows.append((subnet, _percent(row[_TOP1])))
+        except FpcError as error:
             error.notes = (f"line {reader.line_num} of {path}", *error.notes)
             raise
     return content, rows
 
 
-def _subnet(text: str, space: Space, choices: Sequence[StageChoices]) -> Subnet:
-    subnet = decode(text)
-    require_subnet(space, choices, subnet)
-    return subnet
+def _subnet(text: str, space: Space, folder: Path) -> Subnet:
+    if text.lstrip().startswith("{"):
+        return subnet_of_settings(text, space)
+    if text.endswith(_CONFIG):
+        return subnet_of_config(folder / text, space)
+    return decode(text)
 
 
 def _percent(text: str | None) -> float:

@@ -363,3 +363,12 @@ def ofa_subnets(count: int) -> list[str]:
         parts = [stage.format(*block, *block) for stage in (*stages, *deep)]
         found.append("/".join([f"{resolution}px", *parts]))
     return found
+
+
+def test_plot_in_a_place_that_is_not_there(golden, tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "small.toml").write_text(SMALL)
+    (tmp_path / "top1.csv").write_text(measurements())
+    words = ("search", "--budget", "94ms", "--space", "small.toml", "--accuracy", "top1.csv")
+    assert refuse(2, "usage.output", *words, "--plot", "nowhere/front.png") == golden
