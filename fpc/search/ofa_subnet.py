@@ -29,8 +29,10 @@ _Placed: TypeAlias = tuple[int, InvertedResidual]
 
 def _only(given: object) -> object:
     """The value of a list of one."""
-    listed: list[object] = cast("list[object]", given) if isinstance(given, list) else []
-    return listed[0] if len(listed) == 1 else given
+    if not isinstance(given, list):
+        return given
+    listed = cast("list[object]", given)
+    return listed[0] if len(listed) == 1 else None
 
 
 class _Settings(BaseModel):
