@@ -39,7 +39,8 @@ class HiddenTruth:
     """Times networks of `space` by `pricing` and a factor for each family, with noise.
 
     A turn's noise is that of the network and the turn, so that the order of turns is no matter.
-    Networks that `fails` says yes to fail. After `patience` answers the user loses his.
+    Networks that `fails` says yes to fail; in turns that `disturbs` says yes to, by their number
+    among all, most runs wait for a neighbour. After `patience` answers the user loses his.
     """
 
     space: Space
@@ -48,6 +49,7 @@ class HiddenTruth:
     overhead_ms: float = 0.0
     noise: float = 0.005
     fails: Callable[[str], bool] = lambda _: False
+    disturbs: Callable[[int], bool] = lambda _: False
     patience: int = 1_000_000
     device: str = "a board"
     asked: list[str] = field(default_factory=list)
@@ -76,11 +78,14 @@ class HiddenTruth:
     def _timing(self, request: Request, turn: int, config: MeasureConfig) -> Timing:
         random = _random(turn, request.name)
         middle = self.latency_ms(decode(request.name)) * random.normal(1.0, self.noise)
+        runs = middle * random.normal(1.0, self.noise, 9)
+        if self.disturbs(len(self.asked)):
+            runs[2:] *= random.uniform(2.0, 5.0)
         return Timing(
             name=request.name,
             model_sha256=request.model_sha256,
             precision=request.precision,
-            runs=tuple((middle * random.normal(1.0, self.noise, 9)).tolist()),
+            runs=tuple(runs.tolist()),
             unit="ms",
             evidence="measured",
             condition=Condition(self.device, "LiteRT 9.9", config.threads),

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from fpc.diagnostics.errors import InfeasibleError
 from fpc.driver.search import Problem
-from fpc.driver.search_bench import Bench, Latency
+from fpc.driver.search_bench import Bench
 from fpc.report.search_schema import FeedbackPart, TrialPart
 from fpc.search.encoding import encode
 from fpc.search.feedback import Trial
-from fpc.search.space import Subnet
 
 
 def describe_trial(trial: Trial, bench: Bench, *, is_corrected: bool) -> TrialPart:
@@ -32,6 +31,7 @@ def about_feedback(part: FeedbackPart, problem: Problem) -> Iterator[str]:
     began = problem.cost_model.condition
     if not part.condition.startswith(began.device):
         yield f"prices began as those of {began}, and were corrected by {part.condition}"
+    yield from _about_disturbances(part.disturbed_turns)
     rounds = len(part.rounds)
     for each in part.missed:
         yield f"not settled after {rounds} round{'s' if rounds > 1 else ''}: {each}"
@@ -40,12 +40,22 @@ def about_feedback(part: FeedbackPart, problem: Problem) -> Iterator[str]:
         yield f"the measured latency's interval reaches {reached:.2f} ms, beyond the budget"
 
 
-def nothing_within(latencies: Mapping[Subnet, Latency], budget_ms: float) -> InfeasibleError:
+def nothing_within(bench: Bench, budget_ms: float) -> InfeasibleError:
     """The error that names the fastest network where no measured one is fast enough."""
-    subnet, latency = min(latencies.items(), key=lambda item: item[1].ms)
+    subnet, latency = min(bench.latencies.items(), key=lambda item: item[1].ms)
     return InfeasibleError(
         "nothing-within",
         f"no network that was measured runs within {budget_ms:g} ms",
-        notes=[f"the fastest took {latency.ms:.2f} ms, {latency.evidence}: {encode(subnet)}"],
+        notes=[
+            f"the fastest took {latency.ms:.2f} ms, {latency.evidence}: {encode(subnet)}",
+            *_about_disturbances(bench.disturbed),
+        ],
         help="allow more --rounds, or raise the budget",
     )
+
+
+def _about_disturbances(turns: int) -> Iterator[str]:
+    if turns > 0:
+        yield (
+            f"something else had the processor in {turns} turns of measuring: they were taken again"
+        )

@@ -15,7 +15,7 @@ from fpc.diagnostics.errors import FpcError, SearchError
 from fpc.diagnostics.progress import Progress, silent
 from fpc.driver.measure import MeasureOptions, prepare_request, sample_of
 from fpc.driver.workers import Jobs, mapped
-from fpc.measure.median import Interval, median, median_interval
+from fpc.measure.median import Interval, is_disturbed, median, median_interval
 from fpc.measure.protocol import (
     Condition,
     Failure,
@@ -34,6 +34,7 @@ Build: TypeAlias = Callable[[Subnet], Request | FpcError]
 """Makes the request for a network, or says why there is none."""
 
 _NORMAL = 1.96
+_PATIENCE = 3
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,8 @@ class Latency:
     """What a network took: the median over its turns, each the median of its runs.
 
     The 95 % interval is that of the turns' medians, whose wandering no single turn shows; their
-    whole range where they are few; that of the runs where there is one turn.
+    whole range where they are few; that of the runs where there is one turn. Disturbed turns say
+    nothing of the network and are left out, unless all are.
     """
 
     ms: float
@@ -52,6 +54,7 @@ class Latency:
     @classmethod
     def of(cls, timings: Sequence[Timing]) -> Latency:
         """Of the turns of one network."""
+        timings = _undisturbed(timings) or timings
         medians = [timing.median for timing in timings]
         interval = timings[0].interval if len(timings) == 1 else median_interval(medians)
         evidence = "replayed" if timings[0].evidence == "replayed" else "measured"
@@ -89,15 +92,33 @@ class Bench:
         self._jobs: Jobs = jobs
         self._database = database
         self._asked: dict[Subnet, int] = {}
+        self._wanted: dict[Subnet, int] = {}
         self._lock = Lock()
 
     def measure(self, turns: Mapping[Subnet, int], progress: Progress = silent) -> None:
         """Bring networks to so many turns each, in turn: what disturbs one disturbs all.
 
-        A network that fails is not tried again. Where all fail, it is an error: that of the first.
+        Turns that were disturbed are taken again later, at most twice as many as are wanted. A
+        network that fails is not tried again. Where all fail, it is an error: that of the first.
         `SearchError` (`search.several-conditions`) for runners that are not of one kind.
         """
-        self._asked |= turns
+        self._wanted |= turns
+        while True:
+            again = {subnet: self._turns_to_take(subnet) for subnet in turns}
+            if all(count <= self._asked.get(subnet, 0) for subnet, count in again.items()):
+                return
+            self._asked |= again
+            self._take(again, progress)
+
+    def _turns_to_take(self, subnet: Subnet) -> int:
+        """How many there must be in all, as far as is known, for so many to be undisturbed."""
+        asked, wanted = self._asked.get(subnet, 0), self._wanted[subnet]
+        if self.failure(subnet) is not None:
+            return asked
+        undisturbed = len(_undisturbed(self._timings(subnet)))
+        return max(asked, min(asked + wanted - undisturbed, _PATIENCE * wanted))
+
+    def _take(self, turns: Mapping[Subnet, int], progress: Progress) -> None:
         missing = sorted(
             (turn - self._taken(subnet), place, turn, subnet)
             for place, (subnet, total) in enumerate(turns.items())
@@ -132,11 +153,24 @@ class Bench:
         A journal that is resumed knows more, and must not decide by it before it is asked.
         """
         found: dict[Subnet, Latency] = {}
-        for subnet, turns in sorted(self._asked.items(), key=lambda item: encode(item[0])):
+        for subnet in sorted(self._asked, key=encode):
             if self.failure(subnet) is None:
-                timings = [self._journal.timings[encode(subnet), turn] for turn in range(turns)]
-                found[subnet] = Latency.of(timings)
+                found[subnet] = Latency.of(self._timings(subnet))
         return found
+
+    def wanted(self, subnet: Subnet) -> int:
+        """How many undisturbed turns of a network were asked for."""
+        return self._wanted[subnet]
+
+    @property
+    def disturbed(self) -> int:
+        """How many turns were."""
+        asked = [self._timings(subnet) for subnet in self._asked if self.failure(subnet) is None]
+        return sum(len(timings) - len(_undisturbed(timings)) for timings in asked)
+
+    def _timings(self, subnet: Subnet) -> list[Timing]:
+        turns = range(self._asked.get(subnet, 0))
+        return [self._journal.timings[encode(subnet), turn] for turn in turns]
 
     @property
     def asked(self) -> frozenset[Subnet]:
@@ -222,6 +256,10 @@ class Bench:
             # Opened anew: a connection belongs to one thread.
             with SampleDatabase(self._database, create=True) as database:
                 database.add(sample_of(timing, request))
+
+
+def _undisturbed(timings: Sequence[Timing]) -> list[Timing]:
+    return [timing for timing in timings if not is_disturbed(timing.runs)]
 
 
 def builder(space: Space, target: str, seed: int, config: MeasureConfig) -> Build:

@@ -135,7 +135,7 @@ class _Rounds:
     def found(self) -> Found:
         """The best measured network, with the report; `InfeasibleError` where none is within."""
         if self._best is None:
-            raise nothing_within(self._bench.latencies, self._problem.options.budget_ms)
+            raise nothing_within(self._bench, self._problem.options.budget_ms)
         best = self._prepared.candidate(self._best.subnet)
         latency = self._bench.latencies[best.subnet]
         corrected = Trial.of(best.subnet, self._kernels(best.subnet), self._prices)
@@ -154,6 +154,7 @@ class _Rounds:
             measured_ms=latency.ms,
             measured_interval_ms=latency.interval_ms,
             turns=latency.turns,
+            disturbed_turns=self._bench.disturbed,
             factors=self._prices.factors(),
             rounds=tuple(self._rounds),
         )
@@ -172,7 +173,7 @@ class _Rounds:
         return prepared, prepared.front(problem.options.objective)
 
     def _more_turns(self, subnet: Subnet) -> dict[Subnet, int]:
-        turns = self._bench.latencies[subnet].turns + self._feedback.turns
+        turns = self._bench.wanted(subnet) + self._feedback.turns
         return {subnet: turns if self._feedback.repeats else self._feedback.turns}
 
     def _confirm(self, progress: Progress) -> None:
@@ -197,10 +198,11 @@ class _Rounds:
             if self._best is None or not self._feedback.repeats:
                 return
             best = latencies[self._best.subnet]
-            is_steady = best.noise <= _STEADY or best.turns >= _PATIENCE
-            if best.turns >= _CONFIRMED and is_steady:
+            wanted = self._bench.wanted(self._best.subnet)
+            is_steady = best.noise <= _STEADY or wanted >= _PATIENCE
+            if wanted >= _CONFIRMED and is_steady:
                 return
-            turns = max(_CONFIRMED, best.turns + self._feedback.turns)
+            turns = max(_CONFIRMED, wanted + self._feedback.turns)
             self._bench.measure({self._best.subnet: turns}, progress)
 
     def _correct(self, latencies: Mapping[Subnet, Latency]) -> None:

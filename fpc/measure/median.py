@@ -9,6 +9,7 @@ from functools import cache
 from typing import NamedTuple
 
 CONFIDENCE = 0.95
+_DISTURBED = 1.2
 SMALLEST_SAMPLE = 6
 """The fewest runs of which two bound the median with `CONFIDENCE`: 1 - 2 / 2**6 is above it."""
 
@@ -37,6 +38,15 @@ def median_interval(runs: Sequence[float]) -> Interval:
     ordered = sorted(runs)
     rank = _outer_rank(len(ordered))
     return Interval(ordered[rank], ordered[-1 - rank])
+
+
+def is_disturbed(runs: Sequence[float]) -> bool:
+    """Whether something else had the processor in most of `runs`.
+
+    A few runs get through between two time slices of a neighbour, and the others wait for it: the
+    median is then far above the fastest. On an idle machine it is within some percent of it.
+    """
+    return median(runs) > _DISTURBED * min(runs)
 
 
 def relative_half_width(runs: Sequence[float]) -> float:

@@ -105,6 +105,8 @@ class FeedbackPart(_Part):
     measured_ms: float
     measured_interval_ms: tuple[float, float]
     turns: int
+    disturbed_turns: int
+    """Of all networks: turns in which something else had the processor; others count instead."""
     factors: dict[str, float]
     """What prices were multiplied by, by the sort of kernel."""
     rounds: tuple[RoundPart, ...]

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from fpc.measure.median import SMALLEST_SAMPLE, median, median_interval, relative_half_width
+from fpc.measure.median import (
+    SMALLEST_SAMPLE,
+    is_disturbed,
+    median,
+    median_interval,
+    relative_half_width,
+)
 
 
 @pytest.mark.parametrize("count", [6, 7, 8, 9, 20, 25, 100, 1001, 20000])
@@ -23,6 +29,12 @@ def test_the_interval_holds_the_true_median_as_often_as_it_says():
     samples = np.exp(generator.standard_normal((2000, 40)))
     covered = [low <= 1.0 <= high for low, high in map(median_interval, samples)]
     assert 0.935 <= np.mean(covered) <= 0.985
+
+
+def test_runs_that_waited_for_a_neighbour():
+    """Those of a network of 3.2 ms alone, and beside a process that computes all the time."""
+    assert not is_disturbed([3.23, 3.09, 3.14, 3.22, 3.32, 4.8])
+    assert is_disturbed([7.18, 2.96, 3.17, 3.32, 7.46, 7.29, 7.3])
 
 
 def test_small_samples_give_their_range():

@@ -142,6 +142,34 @@ def test_more_rounds_go_on_with_the_journal(tmp_path, undisturbed):
     assert Counter(truth.asked) == Counter(undisturbed.truth.asked)
 
 
+@pytest.mark.parametrize(
+    "disturbs",
+    [
+        pytest.param(lambda number: number % 3 == 1, id="now and then"),
+        pytest.param(lambda number: number < 30, id="for a while"),
+    ],
+)
+def test_turns_that_were_disturbed_are_taken_again(tmp_path, disturbs, undisturbed):
+    journal = tmp_path / "journal.jsonl"
+    truth = device(FPGA, 1, disturbs=disturbs)
+    found = searched(FPGA, truth, journal=journal)
+    feedback = feedback_of(found)
+    assert feedback.is_settled
+    assert 0.97 * FPGA.budget_ms <= feedback.measured_ms <= FPGA.budget_ms
+    assert truth.latency_ms(found.candidate.subnet) <= (1.0 + truth.noise) * FPGA.budget_ms
+    assert feedback.disturbed_turns == sum(map(disturbs, range(1, 1 + len(truth.asked))))
+    again = device(FPGA, 1, patience=0)
+    assert feedback_of(searched(FPGA, again, journal=journal, resume=True)) == feedback
+
+
+def test_a_device_that_is_always_disturbed_is_measured_all_the_same():
+    truth = device(FPGA, 1, disturbs=lambda _: True)
+    with pytest.raises(InfeasibleError) as caught:
+        searched(FPGA, truth, rounds=1)
+    assert set(Counter(truth.asked).values()) == {9}
+    assert "something else had the processor in 54 turns" in caught.value.notes[1]
+
+
 def test_several_boards_share_the_turns(tmp_path):
     boards = [device(FPGA, 1) for _ in range(3)]
     found = searched(FPGA, *boards, journal=tmp_path / "journal.jsonl")
