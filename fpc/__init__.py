@@ -16,12 +16,19 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fpc.api import compile, load, optimize, quantize  # noqa: A004 - the field's word
+    from fpc.api import (
+        compile,  # noqa: A004 - the field's word
+        load,
+        optimize,
+        quantize,
+        to_relax,
+    )
     from fpc.diagnostics.errors import FpcError
     from fpc.driver.compile import Compiled
     from fpc.driver.quantise import Quantised
     from fpc.frontends.samples import Preprocessing
     from fpc.ir.graph import Graph
+    from fpc.measure.tvm import TvmModel
     from fpc.targets.catalog import load as load_target
     from fpc.targets.description import Target
 
@@ -35,11 +42,13 @@ _HOMES = MappingProxyType(
         "Preprocessing": "fpc.frontends.samples",
         "Quantised": "fpc.driver.quantise",
         "Target": "fpc.targets.description",
+        "TvmModel": "fpc.measure.tvm",
         "compile": "fpc.api",
         "load": "fpc.api",
         "load_target": "fpc.targets.catalog:load",
         "optimize": "fpc.api",
         "quantize": "fpc.api",
+        "to_relax": "fpc.api",
     }
 )
 
@@ -50,12 +59,14 @@ __all__ = [
     "Preprocessing",
     "Quantised",
     "Target",
+    "TvmModel",
     "__version__",
     "compile",
     "load",
     "load_target",
     "optimize",
     "quantize",
+    "to_relax",
 ]
 
 

@@ -1,4 +1,4 @@
-"""fpc as a library: load, optimize, quantize, compile.
+"""fpc as a library: load, optimize, quantize, compile, to_relax.
 
 Graphs are fpc's own (`fpc.Graph`); a model may also be given and taken as ONNX, so that fpc can be
 a pre-pass of another compiler: `fpc.optimize(model_proto)` gives an optimised `ModelProto`, with
@@ -34,6 +34,7 @@ from fpc.targets import catalog
 
 if TYPE_CHECKING:
     from onnx import ModelProto
+    from tvm.ir import IRModule
 
     Onnx: TypeAlias = Path | str | bytes | ModelProto
 
@@ -194,6 +195,20 @@ def compile(  # noqa: A001, PLR0913 - the field's word; options are keywords
         allow_degraded=allow_degraded,
     )
     return compile_model(model, options, progress)
+
+
+def to_relax(graph: Graph, *, target: str = "host", io_layout: IoLayout = "nhwc") -> IRModule:
+    """An integer graph as a module of TVM, its kernels scheduled for `target`.
+
+    The function `main` takes the inputs and gives the outputs, a tuple where there are several;
+    constants are inside. What to build it for is the attribute `target`:
+    `relax.build(module, module.attrs["target"])`, with any of Relax's pipelines. The graph is that
+    of `fpc.quantize` or of `Compiled`. `MissingBackendError` without TVM, `UnsupportedOpError` for
+    an operator without a kernel, `BackendError` for a target that has none.
+    """
+    from fpc.driver.relax import relax_module
+
+    return relax_module(graph, target, io_layout)
 
 
 def _quantised(

@@ -37,6 +37,9 @@ _LEAST_REAL = -3.0e38
 _ROUNDING_BITS = 0x4B400000
 """The bits of `_ROUNDING`: the sum's bits less these are the integer."""
 
+_OPAQUE = 8
+"""`relax::OpPatternKind::kOpaque`: a function that is not to be fused with others."""
+
 
 @dataclass(frozen=True)
 class Library:
@@ -160,7 +163,12 @@ class Library:
     def function(self, schedule: Schedule, name: str) -> Any:
         """A scheduled function, to be taken as it is under a name of its own."""
         function = schedule.mod["main"]
-        return function.with_attr("global_symbol", name).with_attr("tirx.is_scheduled", True)
+        attributes = {"global_symbol": name, "tirx.is_scheduled": True, "op_pattern": _OPAQUE}
+        return function.with_attrs(attributes)
+
+    def target(self, description: Mapping[str, object]) -> Any:
+        """A machine to compile for."""
+        return self.tvm.target.Target(dict(description))
 
     def tensor_type(self, parameter: Parameter | Buffer) -> Any:
         """The type of a tensor in a graph of calls."""
@@ -186,7 +194,7 @@ class Library:
         )
         return self.relax.build(
             module,
-            target=self.tvm.target.Target(dict(target)),
+            target=self.target(target),
             relax_pipeline=self.tvm.transform.Sequential(passes),
             exec_mode="bytecode",
         )

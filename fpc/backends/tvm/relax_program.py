@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fpc.backends.tvm.buffer import Buffer, Parameter
@@ -15,27 +15,43 @@ ENTRY = "main"
 
 def relax_module(program: Program, library: Library, isa: Isa) -> Module:
     """The module whose function `main` takes inputs and parameters and gives all outputs."""
-    relax = library.relax
-    builder = relax.BlockBuilder()
-    functions = [
-        builder.add_func(library.function(kernel.lower(library, isa), name), name)
-        for name, kernel in zip(function_names(program), program.kernels, strict=True)
-    ]
+    builder = library.relax.BlockBuilder()
+    functions = add_kernels(builder, program, library, isa)
     variables = {
         **_variables(library, "input", program.inputs),
         **_variables(library, "parameter", program.parameters),
     }
     with builder.function(ENTRY, list(variables.values())):
         with builder.dataflow():
-            for index, call in enumerate(program.calls):
-                arguments = [variables[slot] for slot in call.arguments]
-                result = library.tensor_type(program.kernels[call.kernel].result)
-                made = relax.call_tir(functions[call.kernel], arguments, result)
-                variables[Slot("result", index)] = builder.emit(made)
-            outputs = [variables[slot] for slot in program.outputs]
-            given = builder.emit_output(relax.Tuple(outputs))
+            outputs = emit_calls(builder, program, library, functions, variables)
+            given = builder.emit_output(library.relax.Tuple(outputs))
         builder.emit_func_output(given)
     return builder.get()
+
+
+def add_kernels(builder: Any, program: Program, library: Library, isa: Isa) -> list[Any]:
+    """The kernels as functions of the module that `builder` builds, in their order."""
+    return [
+        builder.add_func(library.function(kernel.lower(library, isa), name), name)
+        for name, kernel in zip(function_names(program), program.kernels, strict=True)
+    ]
+
+
+def emit_calls(
+    builder: Any,
+    program: Program,
+    library: Library,
+    functions: Sequence[Any],
+    given: Mapping[Slot, Any],
+) -> list[Any]:
+    """Call the kernels on the inputs and parameters in `given`: the outputs, as matrices."""
+    variables = dict(given)
+    for index, call in enumerate(program.calls):
+        arguments = [variables[slot] for slot in call.arguments]
+        result = library.tensor_type(program.kernels[call.kernel].result)
+        made = library.relax.call_tir(functions[call.kernel], arguments, result)
+        variables[Slot("result", index)] = builder.emit(made)
+    return [variables[slot] for slot in program.outputs]
 
 
 def _variables(

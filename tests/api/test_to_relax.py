@@ -1,0 +1,92 @@
+"""fpc as TVM's quantiser: modules that TVM builds by itself compute what the interpreter does."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError
+
+import numpy as np
+import pytest
+
+import fpc
+from fpc.backends.tvm import requirements
+from fpc.diagnostics.errors import BackendError, MissingBackendError, UnsupportedOpError
+from fpc.interp.executor import run
+from fpc.interp.numerics import Numerics
+from tests.backends.tvm_artifacts import draw_inputs, forked, interpreted
+from tests.cli.digits import CALIBRATION, MODEL, labels, normalised, pixels
+
+IMAGES = 40
+
+
+@pytest.fixture(scope="module")
+def integer_graph() -> fpc.Graph:
+    samples = normalised(np.load(CALIBRATION)["images"][:24])
+    return fpc.quantize(fpc.load(MODEL), samples, target="host", recipe="min-max").graph
+
+
+def test_tvm_builds_it_and_every_bit_is_the_interpreters(integer_graph) -> None:
+    import tvm
+    from tvm import relax
+
+    module = fpc.to_relax(integer_graph, io_layout="nchw")
+    executable = relax.build(module, module.attrs["target"])
+    main = relax.VirtualMachine(executable, tvm.cpu())["main"]
+    quant = integer_graph.inputs[0].type.quantisation
+    steps = np.rint(normalised(pixels()[:IMAGES]) / quant.scale) + quant.zero_point
+    images = np.clip(steps, -128, 127).astype(np.int8)
+    classes = []
+    for image in images[:, np.newaxis]:
+        got = main(tvm.runtime.tensor(image)).numpy()
+        [want] = run(integer_graph, [image], Numerics.TFLITE_XNNPACK)
+        np.testing.assert_array_equal(got, want)
+        classes.append(got.argmax())
+    assert np.mean(np.array(classes) == labels()[:IMAGES]) > 0.9
+
+
+@pytest.mark.parametrize("pipeline", ["zero", "of the target"])
+def test_pipelines_that_fuse_leave_the_kernels_as_they_are(pipeline: str) -> None:
+    import tvm
+    from tvm import relax
+
+    graph = forked()
+    module = fpc.to_relax(graph)
+    target = module.attrs["target"]
+    if pipeline == "zero":
+        executable = relax.build(relax.get_pipeline("zero")(module), target)
+    else:
+        passes = relax.get_default_pipeline(target)
+        executable = relax.build(module, target, relax_pipeline=passes)
+    main = relax.VirtualMachine(executable, tvm.cpu())["main"]
+    inputs = draw_inputs(graph)
+    outputs = main(*map(tvm.runtime.tensor, inputs))
+    for got, want in zip(outputs, interpreted(graph, inputs), strict=True):
+        np.testing.assert_array_equal(got.numpy(), want)
+
+
+def test_the_graph_stays_as_it_was(integer_graph) -> None:
+    before = integer_graph.to_text()
+    fpc.to_relax(integer_graph)
+    assert integer_graph.to_text() == before
+
+
+def test_importing_fpc_does_not_import_tvm() -> None:
+    words = "import sys, fpc; fpc.to_relax; fpc.TvmModel; assert 'tvm' not in sys.modules"
+    subprocess.run([sys.executable, "-c", words], check=True)
+
+
+def test_what_cannot_be_had_is_said(monkeypatch, integer_graph) -> None:
+    with pytest.raises(BackendError) as caught:
+        fpc.to_relax(integer_graph, target="dsp")
+    assert caught.value.code == "backend.tvm-target"
+    with pytest.raises(UnsupportedOpError, match="is f32"):
+        fpc.to_relax(fpc.load(MODEL))
+
+    def version(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(requirements, "version", version)
+    with pytest.raises(MissingBackendError) as caught:
+        fpc.to_relax(integer_graph)
+    assert caught.value.code == "backend.missing-tvm"
