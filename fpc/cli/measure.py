@@ -97,7 +97,9 @@ def run(
     ] = None,
     arm_root: Annotated[
         Path,
-        typer.Option(help="Unpacked arm64 Debian with LiteRT for `qemu`.", envvar="FPC_ARM_ROOTFS"),
+        typer.Option(
+            help="Unpacked arm64 Debian with LiteRT and TVM for `qemu`.", envvar="FPC_ARM_ROOTFS"
+        ),
     ] = Path(".cache/arm-rootfs"),
     board_python: BoardPython = "python3",
     input_shape: InputShapes = None,
@@ -144,7 +146,7 @@ def run(
     elif on == "replay":
         samples, failures = _replay(paths, options, config, database)
     else:
-        runner = _qemu(arm_root) if on == "qemu" else clock(on, board_python, backend)
+        runner = _qemu(arm_root, backend) if on == "qemu" else clock(on, board_python, backend)
         samples, failures = _measure(runner, paths, options, config, rounds, database, quiet=json)
     if csv is not None:
         _write_csv(csv, samples)
@@ -158,10 +160,11 @@ def run(
         raise typer.Exit(failures[0].error.exit_status)
 
 
-def _qemu(arm_root: Path) -> Runner:
+def _qemu(arm_root: Path, backend: str | None) -> Runner:
+    from fpc.measure.emulation import LITERT, TVM
     from fpc.measure.qemu_runner import QemuRunner
 
-    return QemuRunner(arm_root.absolute())
+    return QemuRunner(arm_root.absolute(), program=TVM if backend == "tvm" else LITERT)
 
 
 def _measure(

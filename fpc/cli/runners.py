@@ -13,7 +13,7 @@ from fpc.diagnostics.errors import INTERRUPTED_EXIT_STATUS, MeasureError, UsageE
 if TYPE_CHECKING:
     from fpc.measure.protocol import Runner
 
-_HOST, _SSH = "host", "ssh:HOST"
+_HOST, _SSH, _QEMU = "host", "ssh:HOST", "qemu"
 TVM_RPC = "tvm-rpc:HOST:PORT/KEY"
 
 BoardPython = Annotated[
@@ -25,12 +25,13 @@ BoardPython = Annotated[
 def require_runner(on: str, *others: str, option: str = "on", backend: str | None = None) -> None:
     """`UsageError` unless `on` names a clock or one of the `others` that an option takes.
 
-    Networks compiled by TVM run on this machine or on boards of a tracker, which run nothing else.
+    Networks compiled by TVM run on this machine, emulated, or on boards of a tracker, which run
+    nothing else.
     """
     choices = (_HOST, _SSH, *others)
     if ":" not in on or _kind(on) not in map(_kind, choices):
         one_of(option, on, choices)
-    of_tvm = (_HOST, *(choice for choice in choices if choice == TVM_RPC))
+    of_tvm = (_HOST, *(choice for choice in choices if choice in {_QEMU, TVM_RPC}))
     if backend == "tvm" and _kind(on) not in map(_kind, of_tvm):
         raise UsageError(
             option,

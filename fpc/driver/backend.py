@@ -8,12 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from fpc.diagnostics.errors import BackendError
+from fpc.diagnostics.errors import BackendError, MissingBackendError
 from fpc.driver.lower import emit_tflite, set_io, set_layout, tflite_runner
-from fpc.driver.verify import Verification, verify_exactly, verify_file
+from fpc.driver.verify import Unverified, Verification, verify_exactly, verify_file
 from fpc.interp.numerics import Numerics
 from fpc.interp.runner import Runner
 from fpc.ir.graph import Graph
+from fpc.measure.emulation import TVM, ArmEmulator
+from fpc.measure.exchange import Plan
 from fpc.measure.protocol import MeasureConfig
 from fpc.targets.description import Target
 
@@ -43,7 +45,9 @@ class Backend(Protocol):
         """The artifact that computes `graph`."""
         ...
 
-    def verify(self, emitted: Emitted, graph: Graph, numerics: Numerics) -> Verification:
+    def verify(
+        self, emitted: Emitted, graph: Graph, numerics: Numerics
+    ) -> Verification | Unverified:
         """How the artifact's outputs compare with the graph's; `BackendError` when they do not."""
         ...
 
@@ -98,30 +102,53 @@ class TvmBackend:
         from fpc.backends.tvm.emitter import emit
 
         files = emit(graph, self.isa, provenance)
-        return Emitted(files, _archive(files))
+        return Emitted(files, archive(files))
 
-    def verify(self, emitted: Emitted, graph: Graph, numerics: Numerics) -> Verification:
-        """Every bit must be that of the kernels' own numerics, whatever the target's."""
+    def verify(
+        self, emitted: Emitted, graph: Graph, numerics: Numerics
+    ) -> Verification | Unverified:
+        """Every bit must be that of the kernels' own numerics, whatever the target's.
+
+        Artifacts for another machine are run under emulation, where it is at hand.
+        """
         from fpc.backends.tvm.artifact import NUMERICS
-        from fpc.measure.tvm_runner import TvmRunner
+        from fpc.backends.tvm.isa.table import runs_here
 
         del numerics
         runtime = f"TVM kernels for {self.isa.name}"
-        return verify_exactly(
-            lambda inputs: TvmRunner().outputs(emitted.content, inputs, MeasureConfig()),
-            graph,
-            NUMERICS,
-            runtime,
-        )
+        if runs_here(self.isa):
+            run = _natively(emitted.content)
+        else:
+            emulator = ArmEmulator.at_hand(str(self.isa.target["mcpu"]))
+            try:
+                emulator.require(TVM)
+            except MissingBackendError as error:
+                return Unverified(f"{error.message} ({error.help})")
+            run = _emulated(emulator, emitted.content)
+            runtime += f" on an emulated {emulator.processor}"
+        return verify_exactly(run, graph, NUMERICS, runtime)
 
     def runner(self, graph: Graph) -> Runner:
-        """The artifact, in this process."""
+        """The artifact for this machine, whose bits are those for any other, in this process."""
+        from fpc.backends.tvm.isa.table import isa_of_this_machine, runs_here
         from fpc.measure.tvm import TvmModel
 
         lowered = graph.clone()
         set_io(lowered, "float32", "float32")
         set_layout(lowered, "nchw")
-        return TvmModel(self.emit(lowered, {}).content)
+        here = self if runs_here(self.isa) else TvmBackend(isa_of_this_machine())
+        return TvmModel(here.emit(lowered, {}).content)
+
+
+def _natively(content: bytes) -> Runner:
+    from fpc.measure.tvm_runner import TvmRunner
+
+    return lambda inputs: TvmRunner().outputs(content, inputs, MeasureConfig())
+
+
+def _emulated(emulator: ArmEmulator, content: bytes) -> Runner:
+    plan = Plan(MeasureConfig(), is_timed=False)
+    return lambda inputs: emulator.run(TVM, content, inputs, plan)[0]
 
 
 def _isa(target: Target) -> Isa:
@@ -132,7 +159,7 @@ def _isa(target: Target) -> Isa:
             raise BackendError(
                 "tvm-target",
                 f"the back end tvm has no kernels for the target {target.name}",
-                help="compile for --target host, or leave --backend out",
+                help="compile for --target host or rpi4-arm, or leave --backend out",
             )
         case "native":
             return isa_of_this_machine()
@@ -140,7 +167,8 @@ def _isa(target: Target) -> Isa:
             return ISAS[name]
 
 
-def _archive(files: Mapping[str, bytes]) -> bytes:
+def archive(files: Mapping[str, bytes]) -> bytes:
+    """The files of an artifact as a zip archive, which runners take."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         for name, content in files.items():

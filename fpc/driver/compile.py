@@ -29,6 +29,7 @@ from fpc.driver.predict import predict_compiled
 from fpc.driver.prepare import describe_source, imported_from, naming, start
 from fpc.driver.quantise import Quantised, quantise
 from fpc.driver.swap import swap_activations
+from fpc.driver.verify import Unverified, Verification
 from fpc.frontends.samples import load_samples
 from fpc.interp.numerics import Numerics
 from fpc.ir.graph import Graph
@@ -159,23 +160,37 @@ def _compile(model: Graph | ModelSource, options: CompileOptions, progress: Prog
         placement=placement,
         prediction=predict_compiled(graph, target, precision.value, placement),
         accuracy=accuracy,
-        verification=VerificationPart(
-            runtime=verification.runtime,
-            numerics=verification.numerics.value,
-            samples=verification.samples,
-            elements=verification.elements,
-            different=verification.different,
-            largest_difference=verification.largest_difference,
-            exact=verification.exact,
-        ),
+        verification=_verified(verification),
         files=tuple(
             FilePart(name=name, bytes=len(content), sha256=digest(content))
             for name, content in emitted.files.items()
         ),
-        notes=(*notes, *(quantised.notes if quantised is not None else ())),
+        notes=(
+            *notes,
+            *(quantised.notes if quantised is not None else ()),
+            *_about_verification(verification),
+        ),
         timings_ms=timer.stages_ms,
     )
     return Compiled(final, graph, imported.graph, emitted.files, emitted.content, report)
+
+
+def _verified(found: Verification | Unverified) -> VerificationPart | None:
+    if isinstance(found, Unverified):
+        return None
+    return VerificationPart(
+        runtime=found.runtime,
+        numerics=found.numerics.value,
+        samples=found.samples,
+        elements=found.elements,
+        different=found.different,
+        largest_difference=found.largest_difference,
+        exact=found.exact,
+    )
+
+
+def _about_verification(found: Verification | Unverified) -> list[str]:
+    return [f"nobody has run it yet: {found.reason}"] if isinstance(found, Unverified) else []
 
 
 def _about_swaps(swaps: tuple[SwapPart, ...]) -> list[str]:

@@ -36,6 +36,13 @@ class Verification:
         return self.different == 0
 
 
+@dataclass(frozen=True)
+class Unverified:
+    """Why an artifact was not run: it is for another machine, and nothing here can be one."""
+
+    reason: str
+
+
 def verify_file(
     content: bytes, graph: Graph, numerics: Numerics, inputs: tuple[Array, ...] | None = None
 ) -> Verification:

@@ -1,4 +1,4 @@
-"""Counting the instructions that ARM's LiteRT executes, under emulation on this machine.
+"""Counting the instructions that ARM's LiteRT or TVM executes, under emulation on this machine.
 
 The outputs are those of the real aarch64 library. Its instructions say how much work a network is,
 never how long it takes: there is no cache, no pipeline and no clock in an emulator.
@@ -6,11 +6,10 @@ never how long it takes: there is no cache, no pipeline and no clock in an emula
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -18,26 +17,18 @@ from pathlib import Path
 
 from fpc.diagnostics.errors import MeasureError, MissingBackendError, UsageError
 from fpc.measure.answers import one_by_one
-from fpc.measure.child import run_program
+from fpc.measure.emulation import EMULATOR, LITERT, PROCESSOR, ArmEmulator, GuestProgram
 from fpc.measure.exchange import Plan
 from fpc.measure.protocol import Condition, Failure, MeasureConfig, Request, Timing
 
-EMULATOR = "qemu-aarch64"
-"""QEMU's user mode, dynamically linked: the static builds of distributions take no plugins."""
-
-PROCESSOR = "cortex-a72"
-"""Not `max`: with its extensions QEMU 7.2 gives wrong results in LiteRT's integer kernels."""
-
 _PLUGIN_SOURCE = Path(__file__).with_name("instruction_count.c")
 _RUNS = 3
-_NOT_FOR_THE_GUEST = ("PYTHON", "COVERAGE", "COV_")
 
 
 @dataclass(frozen=True)
 class QemuRunner:
-    """Runs files in the aarch64 LiteRT of `root`, a folder with an unpacked arm64 Debian.
+    """Runs models by `program` in the ARM root `root`.
 
-    `root` holds Python at usr/bin/python3 and the wheels of LiteRT and numpy at opt/site-packages.
     A `Timing` holds the instructions of three runs, evidence `simulated`. Failures are those
     of `fpc.measure.child` and `measure.wrong-outputs`.
     """
@@ -45,6 +36,7 @@ class QemuRunner:
     root: Path
     emulator: str = EMULATOR
     compiler: str = "cc"
+    program: GuestProgram = LITERT
 
     def run(self, requests: Sequence[Request], config: MeasureConfig) -> Iterator[Timing | Failure]:
         """A count or a failure for every request.
@@ -67,9 +59,12 @@ class QemuRunner:
         count = plugin.with_suffix(".count")
         count.unlink(missing_ok=True)
         plan = Plan(config, is_timed=False, marked_runs=_RUNS)
-        command = self._command(plugin, count)
-        outputs, result = run_program(
-            command, request.content, request.inputs, plan, _environment()
+        outputs, result = self._emulated.run(
+            self.program,
+            request.content,
+            request.inputs,
+            plan,
+            ("-plugin", f"{plugin},count={count}"),
         )
         if request.expected is not None:
             request.expected.check(outputs)
@@ -84,33 +79,18 @@ class QemuRunner:
             date=datetime.now(UTC).isoformat(timespec="seconds"),
         )
 
-    def _command(self, plugin: Path, count: Path) -> tuple[str, ...]:
-        packages = self.root / "opt" / "site-packages"
-        ours = Path(__file__).parents[2]
-        return (
-            *(self.emulator, "-cpu", PROCESSOR, "-L", str(self.root)),
-            *("-plugin", f"{plugin},count={count}", "-U", "LD_LIBRARY_PATH"),
-            *("-E", f"PYTHONHOME={self.root / 'usr'}", "-E", f"PYTHONPATH={packages}:{ours}"),
-            # What Python does by chance or only once would be counted as the model's.
-            *("-E", "PYTHONHASHSEED=0", "-E", "PYTHONDONTWRITEBYTECODE=1"),
-            str((self.root / "usr" / "bin" / "python3").resolve()),
-            *("-m", "fpc.measure.litert_program"),
-        )
-
     def _require_tools(self) -> None:
-        for tool, package in ((self.emulator, "qemu-user"), (self.compiler, "gcc")):
-            if shutil.which(tool) is None:
-                raise MissingBackendError(
-                    "missing",
-                    f"{tool} is not installed, and counting ARM instructions needs it",
-                    help=f"install it (Debian: apt-get install {package})",
-                )
-        if not (self.root / "usr" / "bin" / "python3").exists():
+        self._emulated.require(self.program)
+        if shutil.which(self.compiler) is None:
             raise MissingBackendError(
                 "missing",
-                f"there is no ARM root at {self.root}",
-                help="`make arm-root` builds one; --arm-root names it",
+                f"{self.compiler} is not installed, and counting ARM instructions needs it",
+                help="install it (Debian: apt-get install gcc)",
             )
+
+    @property
+    def _emulated(self) -> ArmEmulator:
+        return ArmEmulator(self.root, self.emulator)
 
     def _built_plugin(self, folder: Path) -> Path:
         plugin = folder / "instruction_count.so"
@@ -124,13 +104,6 @@ class QemuRunner:
                 help="is it a C compiler for this machine?",
             )
         return plugin
-
-
-def _environment() -> Mapping[str, str]:
-    """What the emulated Python may see of this machine's environment."""
-    return {
-        name: value for name, value in os.environ.items() if not name.startswith(_NOT_FOR_THE_GUEST)
-    }
 
 
 def _instructions(count: Path) -> tuple[float, ...]:

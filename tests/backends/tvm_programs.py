@@ -8,16 +8,33 @@ from itertools import chain
 
 import numpy as np
 
+from fpc.backends.tvm.artifact import (
+    MANIFEST,
+    WEIGHTS,
+    Manifest,
+    TensorPart,
+    parameter_parts,
+    weights_file,
+)
 from fpc.backends.tvm.assembler import Plan
+from fpc.backends.tvm.buffer import Buffer
+from fpc.backends.tvm.build import build
+from fpc.backends.tvm.build_program import LIBRARY
 from fpc.backends.tvm.isa.description import Isa
+from fpc.backends.tvm.isa.table import runs_here
 from fpc.backends.tvm.library import Library
 from fpc.backends.tvm.planner import plan
 from fpc.backends.tvm.program import Call, Program, Slot
 from fpc.backends.tvm.relax_program import ENTRY, relax_module
+from fpc.backends.tvm.requirements import PINNED
+from fpc.driver.backend import archive
 from fpc.interp.executor import run
 from fpc.interp.numerics import Numerics
 from fpc.ir.constant import Array
 from fpc.ir.graph import Graph
+from fpc.measure.emulation import TVM, ArmEmulator
+from fpc.measure.exchange import Plan as Task
+from fpc.measure.protocol import MeasureConfig
 
 
 def assert_kernels_agree(
@@ -70,16 +87,60 @@ def with_kernel_tiled(planned: Plan, index: int, tile: object) -> Plan:
     return Plan(replace(planned.program, kernels=tuple(kernels)), planned.parameters)
 
 
-def execute(planned: Plan, inputs: Sequence[Array], isa: Isa) -> list[Array]:
-    """What a program computes, as matrices."""
+def execute(planned: Plan, inputs: Sequence[Array], isa: Isa) -> Sequence[Array]:
+    """What a program computes, as matrices; for another machine's processor under emulation."""
+    matrices = [
+        np.ascontiguousarray(array).reshape(buffer.shape)
+        for array, buffer in zip(inputs, planned.program.inputs, strict=True)
+    ]
+    run = _execute_here if runs_here(isa) else _execute_emulated
+    return run(planned, matrices, isa)
+
+
+def _execute_here(planned: Plan, matrices: Sequence[Array], isa: Isa) -> Sequence[Array]:
     library = Library.load()
     program = Program.from_json(planned.program.to_json())
     executable = library.executable(relax_module(program, library, isa), isa.target)
     tvm = library.tvm
     machine = tvm.relax.VirtualMachine(executable, tvm.cpu())
-    matrices = [
-        np.ascontiguousarray(array).reshape(buffer.shape)
-        for array, buffer in zip(inputs, program.inputs, strict=True)
-    ]
     arguments = [tvm.runtime.tensor(array) for array in (*matrices, *planned.parameters)]
     return [result.numpy() for result in machine[ENTRY](*arguments)]
+
+
+def _execute_emulated(planned: Plan, matrices: Sequence[Array], isa: Isa) -> Sequence[Array]:
+    program = planned.program
+    packed = archive(
+        {
+            LIBRARY: build(program),
+            WEIGHTS: weights_file(planned.parameters),
+            MANIFEST: Manifest(
+                isa=program.isa,
+                runtime=dict(PINNED),
+                inputs=tuple(map(_part, program.inputs)),
+                outputs=tuple(_part(_stored(program, slot)) for slot in program.outputs),
+                parameters=parameter_parts(planned.parameters),
+                provenance={},
+            )
+            .model_dump_json()
+            .encode(),
+        }
+    )
+    emulator = ArmEmulator.at_hand(str(isa.target["mcpu"]))
+    return emulator.run(TVM, packed, matrices, Task(MeasureConfig(), is_timed=False))[0]
+
+
+def _part(buffer: Buffer) -> TensorPart:
+    """A tensor that users see as the matrix it is."""
+    return TensorPart(
+        name="",
+        dtype=buffer.dtype_name,
+        shape=buffer.shape,
+        rows=buffer.rows,
+        columns=buffer.columns,
+    )
+
+
+def _stored(program: Program, slot: Slot) -> Buffer:
+    if slot.place == "input":
+        return program.inputs[slot.index]
+    return program.kernels[program.calls[slot.index].kernel].result

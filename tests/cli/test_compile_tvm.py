@@ -72,10 +72,11 @@ def test_measured_on_this_machine():
 
 def test_what_cannot_be_had_is_said_before_the_work(tmp_path, monkeypatch):
     output = tmp_path / "out"
-    told = refuse(1, "backend.tvm-target", "compile", MODEL, "--backend", "tvm", "-o", output)
-    assert "rpi4-arm" in told
+    words = ("--target", "dsp", "--backend", "tvm")
+    told = refuse(1, "backend.tvm-target", "compile", MODEL, *words, "-o", output)
+    assert "the target dsp" in told
     refuse(2, "usage.backend", "compile", MODEL, "--backend", "tvn", "-o", output)
-    refuse(2, "usage.on", "measure", MODEL, "--backend", "tvm", "--on", "qemu")
+    refuse(2, "usage.on", "measure", MODEL, "--backend", "tvm", "--on", "ssh:board")
     pinned = {"apache-tvm": "0.27.0.post1", "apache-tvm-ffi": "0.1.15.post2"}
     monkeypatch.setattr(requirements, "version", pinned.__getitem__)
     told = refuse(3, "backend.tvm-version", "compile", MODEL, *TVM, *QUICK, "-o", output)

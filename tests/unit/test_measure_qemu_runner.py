@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from fpc.diagnostics.errors import MissingBackendError, UsageError
+from fpc.measure.emulation import EMULATOR, TVM
 from fpc.measure.exchange import MARK
 from fpc.measure.protocol import Failure, MeasureConfig, Timing
-from fpc.measure.qemu_runner import EMULATOR, QemuRunner
+from fpc.measure.qemu_runner import QemuRunner
 from tests.unit.measure_fixtures import expected, request
 
 CONFIG = MeasureConfig()
@@ -38,6 +39,7 @@ def emulator(folder: Path, counts: tuple[int, ...]) -> QemuRunner:
     python = folder / "usr" / "bin" / "python3"
     python.parent.mkdir(parents=True)
     python.touch()
+    (folder / "opt" / "site-packages" / "ai_edge_litert").mkdir(parents=True)
     return QemuRunner(folder, str(script), "true")
 
 
@@ -69,6 +71,7 @@ def test_what_is_missing_is_named(tmp_path):
         (replace(whole, emulator="no-such-emulator"), "no-such-emulator"),
         (replace(whole, compiler="no-such-compiler"), "no-such-compiler"),
         (replace(whole, root=tmp_path / "none"), "none"),
+        (replace(whole, program=TVM), "lacks the package tvm"),
     ):
         with pytest.raises(MissingBackendError, match=name):
             list(runner.run([request()], CONFIG))

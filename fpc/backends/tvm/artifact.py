@@ -71,19 +71,24 @@ class Manifest(_Part):
 
 def manifest_of(graph: Graph, plan: Plan, provenance: dict[str, str]) -> Manifest:
     """The manifest of `graph`, planned."""
-    offset, parameters = 0, list[ParameterPart]()
-    for array in plan.parameters:
-        kind = Parameter.of(array)
-        parameters.append(ParameterPart(offset=offset, dtype=kind.dtype_name, shape=kind.shape))
-        offset = round_up(offset + array.nbytes, _ALIGNMENT_BYTES)
     return Manifest(
         isa=plan.program.isa,
         runtime=dict(PINNED),
         inputs=tuple(map(_tensor, graph.inputs)),
         outputs=tuple(map(_tensor, graph.outputs)),
-        parameters=tuple(parameters),
+        parameters=parameter_parts(plan.parameters),
         provenance=provenance,
     )
+
+
+def parameter_parts(parameters: tuple[Array, ...]) -> tuple[ParameterPart, ...]:
+    """What the manifest says of `weights.bin`."""
+    offset, parts = 0, list[ParameterPart]()
+    for array in parameters:
+        kind = Parameter.of(array)
+        parts.append(ParameterPart(offset=offset, dtype=kind.dtype_name, shape=kind.shape))
+        offset = round_up(offset + array.nbytes, _ALIGNMENT_BYTES)
+    return tuple(parts)
 
 
 def weights_file(parameters: tuple[Array, ...]) -> bytes:

@@ -6,12 +6,14 @@ what it takes for its own errors, so it has one to itself.
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 from fpc.backends.tvm.isa.table import ISAS
 from fpc.backends.tvm.library import Library
+from fpc.backends.tvm.linking import linker
 from fpc.backends.tvm.program import Program
 from fpc.backends.tvm.relax_program import relax_module
 
@@ -26,7 +28,11 @@ def main() -> None:
     program = Program.from_json((folder / PROGRAM).read_text(encoding="utf-8"))
     isa, library = ISAS[program.isa], Library.load()
     executable = library.executable(relax_module(program, library, isa), isa.target)
-    executable.export_library(str(folder / LIBRARY))
+
+    def link(output: str, objects: list[str], **_: object) -> None:
+        subprocess.run([linker(isa), "-shared", "-s", "-o", output, *objects], check=True)
+
+    executable.export_library(str(folder / LIBRARY), fcompile=link)
 
 
 if __name__ == "__main__":

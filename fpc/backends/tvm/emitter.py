@@ -9,6 +9,7 @@ from fpc.backends.tvm.build import build
 from fpc.backends.tvm.build_program import LIBRARY
 from fpc.backends.tvm.deployment.files import deployment_files
 from fpc.backends.tvm.isa.description import Isa
+from fpc.backends.tvm.linking import linker
 from fpc.backends.tvm.planner import plan
 from fpc.backends.tvm.requirements import require_tvm
 from fpc.ir.graph import Graph
@@ -17,10 +18,11 @@ from fpc.ir.graph import Graph
 def emit(graph: Graph, isa: Isa, provenance: Mapping[str, str] | None = None) -> dict[str, bytes]:
     """The files that run `graph` on processors with `isa`, by name.
 
-    `MissingBackendError`, `UnsupportedOpError` for a node without a kernel, `BackendError` when TVM
-    fails.
+    `MissingBackendError` where TVM or a linker is not installed, `UnsupportedOpError` for a node
+    without a kernel, `BackendError` when TVM fails.
     """
     require_tvm()
+    linker(isa)
     planned = plan(graph, isa)
     manifest = manifest_of(graph, planned, dict(provenance or {}))
     return {

@@ -3,13 +3,13 @@
     python -m tests.backends.arm.setup_rootfs [--force]
 
 The root is a folder (`emulator.root_folder`) that holds what a Debian for arm64 needs to run
-Python, the aarch64 wheels of LiteRT and numpy in the very versions installed here, and the files
-by which a program recognises a Raspberry Pi 4. Nothing in it is ever executed by this machine, so
-no package is configured and no maintainer script runs; packages are only unpacked.
+Python, the aarch64 wheels of LiteRT, TVM and numpy in the very versions installed here, and the
+files by which a program recognises a Raspberry Pi 4. Nothing in it is ever executed by this
+machine, so no package is configured and no maintainer script runs; packages are only unpacked.
 
 apt works on a state of its own beside the root: this machine's package lists, architectures and
-installed packages stay as they are. The one thing installed here, when it is missing, is the
-emulator, and only that needs root.
+installed packages stay as they are. The only things installed here, when they are missing, are the
+emulator and a linker for ARM, and only that needs root.
 
 A root that has proved to work carries a stamp with the versions it was made of. It is used as it
 is for as long as they match, and replaced as a whole otherwise.
@@ -32,7 +32,13 @@ from tests.backends.arm.emulator import EMULATOR, SITE_PACKAGES, STAMP, root_fol
 DEBIAN_PACKAGES = ("python3", "libstdc++6")
 """Roots of the dependency closure: Python, and the C++ runtime that LiteRT is linked against."""
 
-WHEELS = ("ai-edge-litert", "numpy")
+WHEELS = ("ai-edge-litert", "apache-tvm", "apache-tvm-ffi", "numpy")
+
+NEEDED_TO_COMPILE = ("lib/libtvm_compiler.so", "3rdparty", "include")
+"""What takes up most of TVM's wheel and is not needed to run what it compiled."""
+
+TOOLS = {EMULATOR: "qemu-user-static", "aarch64-linux-gnu-ld": "binutils-aarch64-linux-gnu"}
+"""What this machine needs, and the Debian package that has it."""
 
 GLIBC_MINOR_VERSIONS = range(17, 37)
 """manylinux tags a wheel may carry: glibc 2.17 (the first for aarch64) to 2.36 (Debian 12)."""
@@ -70,15 +76,16 @@ def quiet(command: list[str]) -> str:
     return process.stdout
 
 
-def install_emulator() -> None:
-    """Install QEMU's user mode from the system's packages unless it is there."""
-    if shutil.which(EMULATOR) is not None:
+def install_tools() -> None:
+    """Install QEMU's user mode and a linker for ARM from the system's packages unless there."""
+    missing = [package for tool, package in TOOLS.items() if shutil.which(tool) is None]
+    if not missing:
         return
     if os.geteuid() != 0:
-        sys.exit(f"error: {EMULATOR} is missing and only root can install it (qemu-user-static)")
+        sys.exit(f"error: only root can install what is missing: {' '.join(missing)}")
     os.environ["DEBIAN_FRONTEND"] = "noninteractive"
     quiet(["apt-get", "-qq", "update"])
-    quiet(["apt-get", "-qq", "install", "-y", "--no-install-recommends", "qemu-user-static"])
+    quiet(["apt-get", "-qq", "install", "-y", "--no-install-recommends", *missing])
 
 
 def unpack_debian_packages(root: Path, state: Path) -> None:
@@ -125,6 +132,9 @@ def unpack_wheels(root: Path, versions: dict[str, str]) -> None:
             *(f"{name}=={version}" for name, version in versions.items()),
         ]
     )
+    for part in NEEDED_TO_COMPILE:
+        path = root / SITE_PACKAGES / "tvm" / part
+        quiet(["rm", "-r", str(path)])
 
 
 def describe_raspberry_pi(root: Path) -> None:
@@ -175,7 +185,7 @@ def main() -> None:
     parser.add_argument("--force", action="store_true", help="build even when up to date")
     arguments = parser.parse_args()
 
-    install_emulator()
+    install_tools()
     root = root_folder()
     if is_current(root) and not arguments.force:
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -85,9 +86,10 @@ class Isa:
     """An instruction set.
 
     `target` is TVM's description of it, `features` what the processor must have (names of Linux's
-    /proc/cpuinfo). 8-bit activations are stored with `offset` added, rows padded to `lanes`.
-    `accumulators` is how many vectors of sums fit into the registers. Without a `column_dot`
-    depthwise convolutions multiply tap by tap.
+    /proc/cpuinfo), `machine` the architecture as `platform.machine` has it, empty for that of this
+    machine. 8-bit activations are stored with `offset` added, rows padded to `lanes`; weights are
+    no less than `least_weight`. `accumulators` is how many vectors of sums fit into the registers.
+    Without a `column_dot` depthwise convolutions multiply tap by tap.
     """
 
     name: str
@@ -99,6 +101,13 @@ class Isa:
     accumulators: int
     dot: DotProduct
     column_dot: ColumnDot | None = None
+    machine: str = ""
+    least_weight: int = -128
+
+    @property
+    def is_native(self) -> bool:
+        """Whether this machine's architecture is that of the instruction set."""
+        return self.machine in {"", platform.machine()}
 
     @property
     def activation(self) -> DType:

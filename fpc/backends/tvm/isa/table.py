@@ -8,10 +8,11 @@ from pathlib import Path
 from types import MappingProxyType
 
 from fpc.backends.tvm.isa.description import Isa
+from fpc.backends.tvm.isa.neon_mlal import NEON_MLAL
 from fpc.backends.tvm.isa.plain import PLAIN
 from fpc.backends.tvm.isa.x86_avx512_vnni import X86_AVX512_VNNI
 
-_FASTEST_FIRST = (X86_AVX512_VNNI, PLAIN)
+_FASTEST_FIRST = (X86_AVX512_VNNI, NEON_MLAL, PLAIN)
 
 ISAS: Mapping[str, Isa] = MappingProxyType({isa.name: isa for isa in _FASTEST_FIRST})
 
@@ -21,6 +22,11 @@ _CPU_INFO = Path("/proc/cpuinfo")
 def isa_of_this_machine() -> Isa:
     """The fastest instruction set that this machine's processor has."""
     return fastest(_features())
+
+
+def runs_here(isa: Isa) -> bool:
+    """Whether this machine's processor executes the instruction set."""
+    return isa.is_native and isa.features <= _features()
 
 
 def fastest(features: frozenset[str]) -> Isa:

@@ -90,6 +90,7 @@ X86_AVX512_VNNI = Isa(
     title="x86-64 with AVX512-VNNI (Intel Ice Lake and later, AMD Zen 4 and later)",
     target={"kind": "llvm", "mcpu": "icelake-server", "num-cores": 1},
     features=frozenset({"avx512f", "avx512bw", "avx512vl", "avx512_vnni", "avx512vbmi"}),
+    machine="x86_64",
     lanes=16,
     offset=128,
     accumulators=28,

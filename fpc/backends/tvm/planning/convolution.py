@@ -84,6 +84,7 @@ def multiply(site: SumOfProducts, x: Stored, window: Window, weights: Array) -> 
     `x` is the map that windows slide over, quantised as the first operand.
     """
     isa = site.isa
+    _require_range(site, weights)
     numbers = _epilogue(site, weights, isa.dot.lanes)
     plain = Convolution(x.buffer, site.result, window, ConvolutionTile(1, 1), numbers.saturates)
     tile = max(convolution_tiles(plain, isa), key=_arithmetic_intensity)
@@ -98,6 +99,7 @@ def _arithmetic_intensity(tile: ConvolutionTile) -> tuple[float, int]:
 
 def _depthwise(site: Site[Conv2d], window: Window, weights: Array) -> None:
     isa, x, channels = site.isa, site.operand_as_is(), site.result.columns
+    _require_range(site, weights)
     tile = max(depthwise_tiles(window, isa), key=lambda tile: min(tile.positions, 8))
     filters, numbers = weights[..., 0], _epilogue(site, weights, isa.lanes)
     if isa.column_dot is not None and window.dilations[1] == 1:
@@ -107,6 +109,16 @@ def _depthwise(site: Site[Conv2d], window: Window, weights: Array) -> None:
         taps[..., : weights.shape[0]] = filters.transpose(1, 2, 0)
     kernel = family(x.buffer, site.result, window, tile, numbers.saturates)
     site.emit(kernel, [x], [taps, *numbers.parameters])
+
+
+def _require_range(site: SumOfProducts, weights: Array) -> None:
+    """`UnsupportedOpError` for weights that the instruction set cannot multiply by."""
+    least = site.isa.least_weight
+    if weights.min(initial=0) < least:
+        raise site.unsupported(
+            f"kernels for {site.isa.name} take weights from {least} to 127, one is {weights.min()}",
+            "quantise the weights to the narrow range, as fpc does, or use --backend tflite",
+        )
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,86 @@
+"""Kernels for ARM, run by the real aarch64 TVM on an emulated Cortex-A72, to the bit.
+
+All cases are one program: what takes the time is to start Python under emulation.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from fpc.backends.tvm.assembler import Plan
+from fpc.backends.tvm.isa.neon_mlal import NEON_MLAL
+from fpc.backends.tvm.kernels import convolution, depthwise
+from fpc.backends.tvm.kernels.convolution import Convolution
+from fpc.backends.tvm.kernels.depthwise import Depthwise
+from fpc.backends.tvm.planner import plan
+from fpc.diagnostics.errors import MissingBackendError, UnsupportedOpError
+from fpc.interp.executor import run
+from fpc.interp.numerics import Numerics
+from fpc.ir.dtype import DType
+from fpc.ir.graph import Graph
+from fpc.ir.ops import Dense
+from fpc.measure.emulation import TVM, ArmEmulator
+from tests.backends import test_tvm_kernels as x86
+from tests.backends.tflite_integer_cases import cases
+from tests.backends.tvm_programs import execute, merged, with_kernel_tiled
+from tests.numeric.integer_cases import Draw, one_op
+
+
+def _unavailable() -> str | None:
+    try:
+        ArmEmulator.at_hand().require(TVM)
+    except MissingBackendError as error:
+        return f"{error.message}; {error.help}"
+    return None
+
+
+@pytest.mark.skipif(_unavailable() is not None, reason=_unavailable() or "")
+def test_every_kernel_family_to_the_bit():
+    """Operators, odd shapes, tails, extremes and whole tile spaces."""
+    isa = NEON_MLAL
+    graphs = [case.graph for case in cases(DType.I8).values() if x86._is_planned(case.graph, isa)]
+    for make, count in ((x86._convolution, 8), (x86._dense, 6), (x86._of_two, 6)):
+        graphs += [make(Draw(seed)) for seed in range(count)]
+    runs = [(graph, plan(graph, isa)) for graph in graphs]
+    for make in x86._TILED.values():
+        graph = make(Draw(3))
+        runs += [(graph, tiled) for tiled in _tiled(plan(graph, isa))]
+    inputs = {id(graph): x86._extreme_inputs(graph) for graph, _ in runs}
+    feeds = [array for graph, _ in runs for array in inputs[id(graph)]]
+    outputs = iter(execute(merged([planned for _, planned in runs]), feeds, isa))
+    for graph, planned in runs:
+        for want in run(graph, inputs[id(graph)], Numerics.TFLITE_XNNPACK):
+            got = next(outputs).reshape(want.shape)
+            kernels = planned.program.kernels
+            np.testing.assert_array_equal(got, want, f"{kernels} of\n{graph.to_text()}")
+
+
+def _tiled(planned: Plan) -> list[Plan]:
+    """The plan with every tile of its one kernel that has tiles."""
+    for index, kernel in enumerate(planned.program.kernels):
+        match kernel:
+            case Convolution():
+                tiles = convolution.tiles(kernel, NEON_MLAL)
+            case Depthwise():
+                tiles = depthwise.tiles(kernel.window, NEON_MLAL)
+            case _:
+                continue
+        return [with_kernel_tiled(planned, index, tile) for tile in tiles]
+    raise AssertionError(planned.program)
+
+
+def test_weights_that_would_overflow_are_refused():
+    graph = _dense_with_weight(-127)
+    assert plan(graph, NEON_MLAL).program.calls
+    with pytest.raises(UnsupportedOpError, match="one is -128") as caught:
+        plan(_dense_with_weight(-128), NEON_MLAL)
+    assert "narrow range" in (caught.value.help or "")
+
+
+def _dense_with_weight(value: int) -> Graph:
+    draw = Draw(1)
+    x = draw.type((1, 20))
+    (weights, quant), bias, scale = draw.weights((10, 20), x)
+    weights[3, 4] = value
+    return one_op(Dense(), [x, (weights, quant), bias], draw.quant(scale))
