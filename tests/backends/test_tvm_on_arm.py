@@ -5,26 +5,38 @@ All cases are one program: what takes the time is to start Python under emulatio
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+import fpc
 from fpc.backends.tvm.assembler import Plan
+from fpc.backends.tvm.emitter import emit
 from fpc.backends.tvm.isa.neon_mlal import NEON_MLAL
+from fpc.backends.tvm.isa.table import isa_of_this_machine
 from fpc.backends.tvm.kernels import convolution, depthwise
 from fpc.backends.tvm.kernels.convolution import Convolution
 from fpc.backends.tvm.kernels.depthwise import Depthwise
 from fpc.backends.tvm.planner import plan
 from fpc.diagnostics.errors import MissingBackendError, UnsupportedOpError
+from fpc.driver.backend import archive
 from fpc.interp.executor import run
 from fpc.interp.numerics import Numerics
 from fpc.ir.dtype import DType
 from fpc.ir.graph import Graph
 from fpc.ir.ops import Dense
 from fpc.measure.emulation import TVM, ArmEmulator
+from fpc.measure.exchange import Plan as Task
+from fpc.measure.protocol import MeasureConfig
+from fpc.measure.tvm import TvmModel
 from tests.backends import test_tvm_kernels as x86
+from tests.backends.tflite_graphs import random_inputs
 from tests.backends.tflite_integer_cases import cases
 from tests.backends.tvm_programs import execute, merged, with_kernel_tiled
 from tests.numeric.integer_cases import Draw, one_op
+
+DIGITS = Path(__file__).parents[2] / "examples" / "digits"
 
 
 def _unavailable() -> str | None:
@@ -35,22 +47,48 @@ def _unavailable() -> str | None:
     return None
 
 
-@pytest.mark.skipif(_unavailable() is not None, reason=_unavailable() or "")
+emulated = pytest.mark.skipif(_unavailable() is not None, reason=_unavailable() or "")
+
+
+@emulated
+def test_a_network_has_the_bits_of_this_machines_and_of_the_interpreter():
+    compiled = fpc.compile(
+        DIGITS / "digits.onnx",
+        target="rpi4-arm",
+        backend="tvm",
+        precision="int8",
+        calibration=np.load(DIGITS / "calibration.npz")["images"][:24],
+        preprocessing=fpc.Preprocessing(mean=(127.5,), std=(127.5,)),
+        recipe="min-max",
+    )
+    assert compiled.report.verification is not None
+    assert compiled.report.verification.exact
+    inputs = random_inputs(compiled.graph, seed=3)
+    [want] = run(compiled.graph, inputs, Numerics.TFLITE_XNNPACK)
+    [here] = TvmModel(archive(emit(compiled.graph, isa_of_this_machine())))(inputs)
+    task = Task(MeasureConfig(), is_timed=False)
+    [[arm], result] = ArmEmulator.at_hand().run(TVM, compiled.model, inputs, task)
+    assert result.runtime.endswith("(neon-mlal)")
+    np.testing.assert_array_equal(here, want)
+    np.testing.assert_array_equal(arm, want)
+
+
+@emulated
 def test_every_kernel_family_to_the_bit():
     """Operators, odd shapes, tails, extremes and whole tile spaces."""
     isa = NEON_MLAL
     graphs = [case.graph for case in cases(DType.I8).values() if x86._is_planned(case.graph, isa)]
+    runs = [(graph, random_inputs(graph), plan(graph, isa)) for graph in graphs]
     for make, count in ((x86._convolution, 8), (x86._dense, 6), (x86._of_two, 6)):
-        graphs += [make(Draw(seed)) for seed in range(count)]
-    runs = [(graph, plan(graph, isa)) for graph in graphs]
-    for make in x86._TILED.values():
-        graph = make(Draw(3))
-        runs += [(graph, tiled) for tiled in _tiled(plan(graph, isa))]
-    inputs = {id(graph): x86._extreme_inputs(graph) for graph, _ in runs}
-    feeds = [array for graph, _ in runs for array in inputs[id(graph)]]
-    outputs = iter(execute(merged([planned for _, planned in runs]), feeds, isa))
-    for graph, planned in runs:
-        for want in run(graph, inputs[id(graph)], Numerics.TFLITE_XNNPACK):
+        drawn = [make(Draw(seed)) for seed in range(count)]
+        runs += [(graph, x86._extreme_inputs(graph), plan(graph, isa)) for graph in drawn]
+    for graph in (make(Draw(3)) for make in x86._TILED.values()):
+        inputs = x86._extreme_inputs(graph)
+        runs += [(graph, inputs, tiled) for tiled in _tiled(plan(graph, isa))]
+    feeds = [array for _, inputs, _ in runs for array in inputs]
+    outputs = iter(execute(merged([planned for _, _, planned in runs]), feeds, isa))
+    for graph, inputs, planned in runs:
+        for want in run(graph, inputs, Numerics.TFLITE_XNNPACK):
             got = next(outputs).reshape(want.shape)
             kernels = planned.program.kernels
             np.testing.assert_array_equal(got, want, f"{kernels} of\n{graph.to_text()}")

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 from fpc.diagnostics.errors import MissingBackendError
-from fpc.driver.backend import archive
 from fpc.measure.emulation import ROOT_VARIABLE, TVM, ArmEmulator
-from fpc.measure.exchange import Plan
-from fpc.measure.protocol import MeasureConfig
-from fpc.measure.tvm import TvmModel
 from tests.cli.digits import MODEL, QUICK
 from tests.cli.invoke import succeed
 
@@ -30,22 +25,14 @@ emulated = pytest.mark.skipif(_unavailable() is not None, reason=_unavailable() 
 
 
 @emulated
-def test_the_artifact_is_verified_under_emulation_and_computes_what_this_machines_does(tmp_path):
-    here, arm = tmp_path / "here", tmp_path / "arm"
-    host = ("--target", "host", "--backend", "tvm")
-    succeed("compile", MODEL, *host, *QUICK, "-o", here)
-    report = succeed("compile", MODEL, *ARM, *QUICK, "-o", arm, "--json").document
-    assert (arm / "model.so").read_bytes()[_ELF_MACHINE] == _AARCH64
+def test_the_artifact_is_verified_under_emulation(tmp_path):
+    folder = tmp_path / "arm"
+    report = succeed("compile", MODEL, *ARM, *QUICK, "-o", folder, "--json").document
+    assert (folder / "model.so").read_bytes()[_ELF_MACHINE] == _AARCH64
     checked = report["verification"]
     assert checked["exact"]
+    assert checked["numerics"] == "tflite-xnnpack"
     assert checked["runtime"] == "TVM kernels for neon-mlal on an emulated cortex-a72"
-    inputs = [np.random.default_rng(3).integers(-128, 128, (1, 16, 16, 1), np.int8)]
-    [want] = TvmModel(here)(inputs)
-    content = archive({path.name: path.read_bytes() for path in arm.iterdir()})
-    plan = Plan(MeasureConfig(), is_timed=False)
-    [got], result = ArmEmulator.at_hand().run(TVM, content, inputs, plan)
-    np.testing.assert_array_equal(got, want)
-    assert result.runtime.endswith("(neon-mlal)")
 
 
 def test_without_an_emulator_the_report_says_that_nobody_has_run_it(tmp_path, monkeypatch):
