@@ -27,6 +27,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[LEDGER] = Ledger()
+    # What one test compiled must not spare another the work that it is there to check.
+    os.environ["FPC_CACHE"] = "off"
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from fpc.backends.tvm.build import build
 from fpc.backends.tvm.build_program import LIBRARY
 from fpc.backends.tvm.deployment.files import deployment_files
 from fpc.backends.tvm.isa.description import Isa
+from fpc.backends.tvm.library_cache import LibraryCache
 from fpc.backends.tvm.linking import linker
 from fpc.backends.tvm.planner import plan
 from fpc.backends.tvm.requirements import require_tvm
@@ -26,7 +27,7 @@ def emit(graph: Graph, isa: Isa, provenance: Mapping[str, str] | None = None) ->
     planned = plan(graph, isa)
     manifest = manifest_of(graph, planned, dict(provenance or {}))
     return {
-        LIBRARY: build(planned.program),
+        LIBRARY: LibraryCache.of_user().library(planned.program, build),
         WEIGHTS: weights_file(planned.parameters),
         MANIFEST: manifest.model_dump_json(indent=2).encode(),
         **deployment_files(),
