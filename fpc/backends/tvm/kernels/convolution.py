@@ -29,6 +29,11 @@ class ConvolutionTile:
     vectors: int
     unroll: int = 1
 
+    @property
+    def sums(self) -> int:
+        """How many vectors of sums are kept in registers."""
+        return self.positions * self.vectors
+
 
 @dataclass(frozen=True)
 class Convolution(Kernel):
@@ -58,6 +63,11 @@ class Convolution(Kernel):
     def units(self, isa: Isa) -> int:
         """Output channels that are computed, whole vectors."""
         return round_up(self.stored.width, isa.dot.lanes)
+
+    def depth(self, isa: Isa) -> int:
+        """Terms of every sum, padded to whole dot products."""
+        taps = self.window.kernel[0] * self.window.kernel[1]
+        return taps * round_up(self.operand.width, isa.dot.depth)
 
     def lower(self, library: Library, isa: Isa) -> Schedule:
         """The loops, scheduled."""
@@ -147,7 +157,9 @@ def tiles(convolution: Convolution, isa: Isa) -> Iterator[ConvolutionTile]:
     """The tile space: all whole tiles whose sums fit into the registers."""
     across = convolution.window.count[1]
     vectors = convolution.units(isa) // isa.dot.lanes
+    steps = round_up(convolution.operand.width, isa.dot.depth) // isa.dot.depth
+    unroll = 2 if steps % 2 == 0 else 1
     for positions in range(1, _LARGEST_TILE + 1):
         for wide in range(1, isa.accumulators // positions + 1):
             if across % positions == 0 and vectors % wide == 0:
-                yield ConvolutionTile(positions, wide)
+                yield ConvolutionTile(positions, wide, unroll)

@@ -9,7 +9,6 @@ import numpy as np
 
 from fpc.backends.tvm.assembler import Stored
 from fpc.backends.tvm.kernels.convolution import Convolution, ConvolutionTile
-from fpc.backends.tvm.kernels.convolution import tiles as convolution_tiles
 from fpc.backends.tvm.kernels.depthwise import Depthwise
 from fpc.backends.tvm.kernels.depthwise import tiles as depthwise_tiles
 from fpc.backends.tvm.kernels.depthwise_columns import DepthwiseColumns, pack_columns
@@ -20,6 +19,7 @@ from fpc.backends.tvm.kernels.requantise import (
 )
 from fpc.backends.tvm.kernels.window import Window
 from fpc.backends.tvm.planning.site import Site
+from fpc.backends.tvm.planning.tiles import convolution_tile
 from fpc.interp.integer.rescale import effective_scales_float32
 from fpc.ir.constant import Array
 from fpc.ir.ops import Conv2d, ConvTranspose2d, Dense
@@ -87,14 +87,11 @@ def multiply(site: SumOfProducts, x: Stored, window: Window, weights: Array) -> 
     _require_range(site, weights)
     numbers = _epilogue(site, weights, isa.dot.lanes)
     plain = Convolution(x.buffer, site.result, window, ConvolutionTile(1, 1), numbers.saturates)
-    tile = max(convolution_tiles(plain, isa), key=_arithmetic_intensity)
-    site.emit(replace(plain, tile=tile), [x], [isa.dot.pack(weights), *numbers.parameters])
-
-
-def _arithmetic_intensity(tile: ConvolutionTile) -> tuple[float, int]:
-    """Products a load of activations or weights; the wider tile of two equals."""
-    loads = tile.positions + tile.vectors
-    return tile.positions * tile.vectors / loads, tile.vectors
+    site.emit(
+        replace(plain, tile=convolution_tile(plain, isa)),
+        [x],
+        [isa.dot.pack(weights), *numbers.parameters],
+    )
 
 
 def _depthwise(site: Site[Conv2d], window: Window, weights: Array) -> None:
