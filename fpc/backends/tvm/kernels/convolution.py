@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from fpc.backends.tvm.buffer import Buffer, Parameter, round_up
 from fpc.backends.tvm.isa.description import Isa
 from fpc.backends.tvm.kernels.kernel import Kernel
-from fpc.backends.tvm.kernels.loops import vectorise_rows
+from fpc.backends.tvm.kernels.loops import fill_then_copy, vectorise_rows
 from fpc.backends.tvm.kernels.requantise import TOTALS, Epilogue, start_from_bias
 from fpc.backends.tvm.kernels.window import Reading, Window
 from fpc.backends.tvm.library import Expression, Library, Schedule, Tensor
@@ -39,7 +39,9 @@ class ConvolutionTile:
 class Convolution(Kernel):
     """Sums over taps and input channels for every position and output channel, requantised.
 
-    A pointwise convolution or a dense layer is one with `Window.over_rows`.
+    A pointwise convolution or a dense layer is one with `Window.over_rows`. `by_line`, what a
+    window sees of a line are the terms of one tap: pixels of few channels lie there side by side,
+    and the padding between lines is known (`padding`, as stored).
     """
 
     family: Literal["convolution"] = field(default="convolution", kw_only=True)
@@ -49,6 +51,8 @@ class Convolution(Kernel):
     window: Window
     tile: ConvolutionTile
     saturates: bool = False
+    by_line: bool = False
+    padding: int = 0
 
     @property
     def operands(self) -> tuple[Buffer, ...]:
@@ -66,14 +70,24 @@ class Convolution(Kernel):
 
     def depth(self, isa: Isa) -> int:
         """Terms of every sum, padded to whole dot products."""
-        taps = self.window.kernel[0] * self.window.kernel[1]
-        return taps * round_up(self.operand.width, isa.dot.depth)
+        taps, terms = self._across
+        return self.window.kernel[0] * taps * round_up(terms, isa.dot.depth)
+
+    def steps(self, isa: Isa) -> int:
+        """Dot products of every tap."""
+        return -(-self._across[1] // isa.dot.depth)
+
+    @property
+    def _across(self) -> tuple[int, int]:
+        """Taps of a line of the kernel, and terms of each."""
+        taps, channels = self.window.kernel[1], self.operand.width
+        return (1, taps * channels) if self.by_line else (taps, channels)
 
     def lower(self, library: Library, isa: Isa) -> Schedule:
         """The loops, scheduled."""
         dot, window = isa.dot, self.window
-        steps = round_up(self.operand.width, dot.depth) // dot.depth
-        taps_v, taps_h = window.kernel
+        taps_v, taps_h = window.kernel[0], self._across[0]
+        steps = self.steps(isa)
         units = self.units(isa)
         x = library.placeholder(self.operand, "x")
         shape = (units // dot.lanes, taps_v * taps_h * steps, *dot.tile)
@@ -102,6 +116,10 @@ class Convolution(Kernel):
 
     def _source(self, library: Library, isa: Isa, x: Tensor, fill: Expression) -> Reading:
         """Activations by image, padded row, padded column and channel, stored as the ISA's."""
+        if self.by_line:
+            lines = self._padded_lines(library, isa, x)
+            channels = self.operand.width
+            return lambda image, row, column, term: lines[image, row, column * channels + term]
         width = round_up(self.operand.width, isa.dot.depth)
         if self._reads_in_place(isa):
             height, across = self.window.extent
@@ -112,9 +130,24 @@ class Convolution(Kernel):
         padded = self.window.padded(library, self.operand, x, like, fill)
         return lambda image, row, column, channel: padded[image, row, column, channel]
 
+    def _padded_lines(self, library: Library, isa: Isa, x: Tensor) -> Tensor:
+        """What windows touch of the map, pixels side by side, as [image, row, element]."""
+        channels, (rows, columns) = self.operand.width, self.window.reach
+        elements = round_up(columns * channels + isa.dot.depth, 4 * isa.lanes)
+        like = replace(self.operand, dtype=isa.activation, offset=isa.offset)
+        touched = rows, -(-elements // channels)
+        fill = library.constant(self.padding, isa.activation)
+        element = self.window.reading(library, self.operand, x, like, fill, touched)
+
+        def of_line(image: Expression, row: Expression, at: Expression) -> Expression:
+            return element(image, row, at // channels, at % channels)
+
+        return library.compute((self.window.batch, rows, elements), of_line, "padded")
+
     def _reads_in_place(self, isa: Isa) -> bool:
         return (
             not self.window.is_padded
+            and not self.by_line
             and self.operand.offset == isa.offset
             and self.operand.columns >= round_up(self.operand.width, isa.dot.depth)
         )
@@ -149,7 +182,9 @@ class Convolution(Kernel):
         schedule.vectorize(lane)
         schedule.unroll(vector)
         schedule.unroll(position)
-        if not self._reads_in_place(isa):
+        if self.by_line:
+            fill_then_copy(schedule, "padded", isa.lanes)
+        elif not self._reads_in_place(isa):
             vectorise_rows(schedule, "padded", isa.lanes)
 
 
@@ -157,8 +192,7 @@ def tiles(convolution: Convolution, isa: Isa) -> Iterator[ConvolutionTile]:
     """The tile space: all whole tiles whose sums fit into the registers."""
     across = convolution.window.count[1]
     vectors = convolution.units(isa) // isa.dot.lanes
-    steps = round_up(convolution.operand.width, isa.dot.depth) // isa.dot.depth
-    unroll = 2 if steps % 2 == 0 else 1
+    unroll = 2 if convolution.steps(isa) % 2 == 0 else 1
     for positions in range(1, _LARGEST_TILE + 1):
         for wide in range(1, isa.accumulators // positions + 1):
             if across % positions == 0 and vectors % wide == 0:

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
-from fpc.backends.tvm.library import Schedule
+from fpc.backends.tvm.library import Block, Schedule
 
 
-def vectorise_rows(schedule: Schedule, block: str, lanes: int) -> None:
-    """Let the innermost loop of a block run in vectors, as wide as divide it."""
-    loop = schedule.get_loops(schedule.get_sblock(block))[-1]
+def vectorise_rows(schedule: Schedule, block: str | Block, lanes: int) -> None:
+    """Let the innermost loop of a block run in vectors that divide it.
+
+    Vectors are whole multiples of `lanes`, at most 4, where the loop allows it.
+    """
+    found = schedule.get_sblock(block) if isinstance(block, str) else block
+    loop = schedule.get_loops(found)[-1]
     extent = int(schedule.get(loop).extent)
-    width = next(width for width in range(min(4 * lanes, extent), 0, -1) if extent % width == 0)
+    divisors = [width for width in range(min(4 * lanes, extent), 0, -1) if extent % width == 0]
+    width = next((width for width in divisors if width % lanes == 0), divisors[0])
     if width == 1:
         return
     _, vector = schedule.split(loop, [None, width])
     schedule.vectorize(vector)
+
+
+def fill_then_copy(schedule: Schedule, block: str, lanes: int) -> None:
+    """Fill a padded tensor with its padding, then copy what is inside, both without conditions."""
+    padded = schedule.get_sblock(block)
+    fill = schedule.decompose_padding(padded, schedule.get_loops(padded)[0])
+    vectorise_rows(schedule, fill, lanes)
+    vectorise_rows(schedule, padded, lanes)
 
 
 def reduce_in_vectors(schedule: Schedule, block: str, lanes: int) -> None:

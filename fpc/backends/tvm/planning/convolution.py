@@ -8,6 +8,8 @@ from typing import TypeAlias
 import numpy as np
 
 from fpc.backends.tvm.assembler import Stored
+from fpc.backends.tvm.buffer import Buffer
+from fpc.backends.tvm.isa.description import Isa
 from fpc.backends.tvm.kernels.convolution import Convolution, ConvolutionTile
 from fpc.backends.tvm.kernels.depthwise import Depthwise
 from fpc.backends.tvm.kernels.depthwise import tiles as depthwise_tiles
@@ -86,11 +88,26 @@ def multiply(site: SumOfProducts, x: Stored, window: Window, weights: Array) -> 
     isa = site.isa
     _require_range(site, weights)
     numbers = _epilogue(site, weights, isa.dot.lanes)
+    by_line = _lies_in_lines(x.buffer, window, isa)
     plain = Convolution(x.buffer, site.result, window, ConvolutionTile(1, 1), numbers.saturates)
+    if by_line:
+        padding = site.type().quantisation.zero_point + isa.offset
+        plain = replace(plain, by_line=True, padding=padding)
+        weights = weights.reshape(len(weights), window.kernel[0], -1)
     site.emit(
         replace(plain, tile=convolution_tile(plain, isa)),
         [x],
         [isa.dot.pack(weights), *numbers.parameters],
+    )
+
+
+def _lies_in_lines(x: Buffer, window: Window, isa: Isa) -> bool:
+    """Whether the pixels of a line lie side by side, of too few channels for a dot product."""
+    return (
+        x.columns == x.width < isa.lanes
+        and x.width % isa.dot.depth != 0
+        and window.kernel[1] > 1
+        and window.dilations[1] == 1
     )
 
 
