@@ -111,6 +111,8 @@ class Pipelines(_Data):
 
     optimise: str = "optimise"
     legalise: str
+    tvm_legalise: str | None = None
+    """What stands for `legalise` where the back end tvm compiles; None where that does for both."""
 
 
 @dataclass(frozen=True)
@@ -154,7 +156,10 @@ class Target(_Data):
             return self
         units = {"fast_unit": backend, "other_unit": backend}
         runtime = self.runtime.model_copy(update={"backend": backend, **units})
-        return self.model_copy(update={"runtime": runtime, "off_path": (), "limits": ()})
+        legalise = self.pipelines.tvm_legalise or self.pipelines.legalise
+        pipelines = self.pipelines.model_copy(update={"legalise": legalise})
+        rules = {"off_path": (), "limits": ()}
+        return self.model_copy(update={"runtime": runtime, "pipelines": pipelines, **rules})
 
     def place(self, node: Node[Op], *, int16: bool = False) -> Placement:
         """Where `node` runs once the graph is quantised for this target."""

@@ -153,12 +153,15 @@ class Library:
         """Make an instruction known to `Schedule.tensorize` by its name."""
         if self.s_tir.TensorIntrin.get(intrinsic.name, allow_missing=True) is not None:
             return
-        names = {"T": self.tvm.script.tirx}
-        functions = [
-            self.tvm.script.from_source(text, names)
-            for text in (intrinsic.description, intrinsic.implementation)
-        ]
+        functions = map(self._parsed, (intrinsic.description, intrinsic.implementation))
         self.s_tir.TensorIntrin.register(intrinsic.name, *functions)
+
+    def written(self, script: str) -> Schedule:
+        """The function that a TVMScript says, to be left as it is."""
+        return self.s_tir.Schedule(self._parsed(script))
+
+    def _parsed(self, script: str) -> Any:
+        return self.tvm.script.from_source(script, {"T": self.tvm.script.tirx})
 
     def function(self, schedule: Schedule, name: str) -> Any:
         """A scheduled function, to be taken as it is under a name of its own."""

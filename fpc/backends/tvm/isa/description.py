@@ -82,6 +82,18 @@ class ColumnDot:
 
 
 @dataclass(frozen=True)
+class ByteLookup:
+    """Entries of a table for so many unsigned bytes at a time.
+
+    `function` is TVMScript: it writes to `result` the entries of `table` [1, 256] for `x`, both of
+    {rows} times {columns}, a multiple of `elements`. TVM recognises no instruction by its table.
+    """
+
+    elements: int
+    function: str
+
+
+@dataclass(frozen=True)
 class Isa:
     """An instruction set.
 
@@ -89,7 +101,8 @@ class Isa:
     /proc/cpuinfo), `machine` the architecture as `platform.machine` has it, empty for that of this
     machine. 8-bit activations are stored with `offset` added, rows padded to `lanes`; weights are
     no less than `least_weight`. `accumulators` is how many vectors of sums fit into the registers.
-    Without a `column_dot` depthwise convolutions multiply tap by tap.
+    Without a `column_dot` depthwise convolutions multiply tap by tap. `lookups` are
+    given widest first.
     """
 
     name: str
@@ -101,6 +114,7 @@ class Isa:
     accumulators: int
     dot: DotProduct
     column_dot: ColumnDot | None = None
+    lookups: tuple[ByteLookup, ...] = ()
     machine: str = ""
     least_weight: int = -128
 

@@ -7,7 +7,7 @@ TVM's own definition of it fails there.
 
 from __future__ import annotations
 
-from fpc.backends.tvm.isa.description import ColumnDot, DotProduct, Intrinsic, Isa
+from fpc.backends.tvm.isa.description import ByteLookup, ColumnDot, DotProduct, Intrinsic, Isa
 
 _DESCRIPTION = """
 @T.prim_func(s_tir=True)
@@ -85,6 +85,43 @@ def implementation(
         )
 """
 
+
+def _lookup(elements: int) -> ByteLookup:
+    """`vpermi2b` picks from 128 entries: two of them, and the sign bit chooses."""
+    indices, chosen = "a", "T.Select(wide >= T.broadcast(T.uint8(128), 64), high, low)"
+    if elements < 64:
+        copies = ", ".join(["a"] * (64 // elements))
+        indices = f"T.Shuffle([{copies}], {list(range(64))})"
+        chosen = f"T.Shuffle([{chosen}], {list(range(elements))})"
+    return ByteLookup(
+        elements,
+        f"""
+@T.prim_func(s_tir=True)
+def main(
+    x: T.Buffer(({{rows}}, {{columns}}), "uint8"),
+    table: T.Buffer((1, 256), "uint8"),
+    result: T.Buffer(({{rows}}, {{columns}}), "uint8"),
+) -> None:
+    T.func_attr({{{{"tirx.noalias": True}}}})
+    for row in T.serial(0, {{rows}}):
+        for block in T.serial(0, {{columns}} // {elements}):
+            a = x.vload([row, block * {elements}], dtype="uint8x{elements}")
+            wide = {indices}
+            low = T.call_llvm_pure_intrin(
+                T.llvm_lookup_intrinsic_id("llvm.x86.avx512.vpermi2var.qi.512"),
+                table.vload([0, 0], dtype="uint8x64"), wide,
+                table.vload([0, 64], dtype="uint8x64"), dtype="uint8x64",
+            )
+            high = T.call_llvm_pure_intrin(
+                T.llvm_lookup_intrinsic_id("llvm.x86.avx512.vpermi2var.qi.512"),
+                table.vload([0, 128], dtype="uint8x64"), wide,
+                table.vload([0, 192], dtype="uint8x64"), dtype="uint8x64",
+            )
+            result[row, T.ramp(block * {elements}, 1, {elements})] = {chosen}
+""",
+    )
+
+
 X86_AVX512_VNNI = Isa(
     name="x86-avx512-vnni",
     title="x86-64 with AVX512-VNNI (Intel Ice Lake and later, AMD Zen 4 and later)",
@@ -108,4 +145,5 @@ X86_AVX512_VNNI = Isa(
             "fpc.vpermb.vpdpbusd.512", _COLUMNS_DESCRIPTION, _COLUMNS_IMPLEMENTATION
         ),
     ),
+    lookups=(_lookup(64), _lookup(32), _lookup(16)),
 )

@@ -21,7 +21,7 @@ def function(site: Site[Op]) -> None:
     """Any function of one byte."""
     x, result = site.operand(), site.result
     table = _values(site, _every_byte(site.type()))
-    site.emit(Lookup(x.buffer, result), [x], [result.elements(table)])
+    site.emit(Lookup(x.buffer, result), [x], [result.elements(table)[np.newaxis]])
 
 
 def prelu(site: Site[PRelu]) -> None:

@@ -24,7 +24,7 @@ def convolution_tile(convolution: Convolution, isa: Isa) -> ConvolutionTile:
     good = [tile for tile, cycles in found.items() if cycles <= least * (1 + _TOLERANCE)]
     depth = convolution.depth(isa)
     wanted = (20 if depth > _SHORT_SUM else 14) * isa.accumulators // 28
-    return min(good, key=lambda tile: (abs(tile.sums - wanted), -tile.vectors))
+    return min(good, key=lambda tile: (abs(tile.sums - wanted), -min(tile.positions, tile.vectors)))
 
 
 def _cycles(tile: ConvolutionTile, convolution: Convolution, isa: Isa) -> float:
