@@ -7,12 +7,16 @@ import io
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+
 from fpc.backends.onnx.emit import emit_bytes
 from fpc.diagnostics.progress import Progress, silent
 from fpc.driver.artifact import write_directory
 from fpc.driver.compile import IR_FILE, REPORT_FILE, compile_model
 from fpc.driver.options import CompileOptions, Precision
 from fpc.driver.search import Found
+from fpc.ir.constant import Array
+from fpc.ir.graph import Graph
 from fpc.report.search_schema import PointPart, SearchReport
 from fpc.search.ofa_config import net_config, run_config
 from fpc.search.torch_module import swapped_activations, torch_module
@@ -22,8 +26,8 @@ FRONT_FILE = "front.csv"
 CONFIG_FILE, RUN_FILE = "network.net.config", "network.run.config"
 """What once-for-all calls them."""
 MODULE_FILE = "network.py"
-_RECIPE = "min-max"
-"""Weights that were only drawn deserve no better."""
+_RECIPE, _SAMPLES = "min-max", 8
+"""Weights that were only drawn deserve no better, nor other samples than drawn ones."""
 _UNTRAINED = (
     "the weights are drawn, not trained: the files show latency, size and that the network "
     f"compiles; {MODULE_FILE} is a PyTorch module to train before use"
@@ -63,6 +67,7 @@ def write_search(
             target=report.target,
             precision=Precision.INT8,
             recipe=_RECIPE,
+            calibration=tuple(_drawn(network, seed)),
             allow_degraded=True,
         )
         result = compile_model(network, options, progress)
@@ -70,6 +75,13 @@ def write_search(
         files |= {**result.files, IR_FILE: result.graph.to_text().encode()}
     write_directory(directory, files | {REPORT_FILE: report.to_json().encode()})
     return report
+
+
+def _drawn(network: Graph, seed: int) -> Iterator[Array]:
+    (image,) = network.inputs
+    random = np.random.default_rng(seed)
+    for _ in range(_SAMPLES):
+        yield random.standard_normal(image.type.shape).astype(np.float32)
 
 
 def _about_swap(swapped: tuple[str, ...]) -> Iterator[str]:
