@@ -24,8 +24,9 @@ from fpc.search.tables import Matrix
 
 _SLABS = 48
 _FIRST_SHARE = 1.0 / 8.0
-"""Of the depth that is surely enough, and of the scores' range, where one begins to look."""
 _FIRST_DEPTH = 1.0 / 256.0
+"""Where one begins to look: as a share of the depth that is surely enough, and of the scores' range
+at most."""
 _DEEPER = 1.5
 _ROUNDING = 1e-9
 _NOISE = 1e-12

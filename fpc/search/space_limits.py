@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from math import isinf
+from math import isfinite, isinf
 
 from fpc.diagnostics.amounts import enough
 from fpc.diagnostics.errors import InfeasibleError
@@ -60,8 +60,9 @@ class SpaceLimits:
         for question in _QUESTIONS:
             least = {setting: question.least(self.settings[setting]) for setting in left}
             most = question.most(self.limits)
-            left = tuple(setting for setting in left if least[setting] <= most)
-            left = tuple(setting for setting in left if not isinf(least[setting]))
+            left = tuple(
+                setting for setting in left if least[setting] <= most and isfinite(least[setting])
+            )
             if not left:
                 raise question.unmet(most, min(least.values()), self.limits)
         return left

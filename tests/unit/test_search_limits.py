@@ -47,7 +47,7 @@ def scores_of(of: SettingLimits, seed: int, decimals: int = 12) -> list:
 
 
 @pytest.mark.parametrize("decimals", [12, 1, 0], ids=["distinct", "few", "mostly equal"])
-@pytest.mark.parametrize(("name", "each"), [("fox-nas", 8), ("mnasnet", 6), ("elastic", 40)])
+@pytest.mark.parametrize(("name", "each"), [("fox-nas", 8), ("mnasnet", 5), ("elastic", 40)])
 def test_front_within_limits_is_that_of_enumeration(name, each, decimals):
     of, latency_ms = weighed(name, each)
     scores = scores_of(of, decimals, decimals)
@@ -62,7 +62,7 @@ def test_front_within_limits_is_that_of_enumeration(name, each, decimals):
     )
     assert len(latency) >= 32_768
     random = np.random.default_rng(len(name))
-    for _ in range(8):
+    for _ in range(5):
         shares = random.choice([0.002, 0.05, 0.3, 0.7, 1.0], 3)
         most = [
             np.quantile(taken, share)
