@@ -10,7 +10,7 @@ from typing import Any
 
 from fpc.diagnostics.errors import MeasureError
 from fpc.ir.constant import Array
-from fpc.measure.tvm_artifact import unpacked
+from fpc.measure.tvm_artifact import TvmTensor, unpacked
 
 _TIMED = "timed"
 
@@ -37,10 +37,20 @@ class TvmModel:
         """TVM with its version, and the instruction set of the kernels."""
         return runtime_name(self._artifact.isa)
 
+    @property
+    def inputs(self) -> tuple[TvmTensor, ...]:
+        """Names, types, shapes and quantisation of what it takes."""
+        return self._artifact.inputs
+
+    @property
+    def outputs(self) -> tuple[TvmTensor, ...]:
+        """The same of what it gives."""
+        return self._artifact.outputs
+
     def __call__(self, inputs: Sequence[Array]) -> tuple[Array, ...]:
         """The outputs for `inputs`."""
         results = self._machine[self._artifact.entry](*self._arguments(inputs))
-        return self._artifact.outputs([result.numpy() for result in results])
+        return self._artifact.shaped([result.numpy() for result in results])
 
     def time_ms(self, repeats: int, *, warm_up: int = 3) -> tuple[float, ...]:
         """Wall-clock milliseconds of each of `repeats` runs on zeros, after `warm_up` more."""

@@ -27,6 +27,52 @@ _FORMAT = 1
 
 
 @dataclass(frozen=True)
+class TvmTensor:
+    """An input or output as the manifest declares it; a matrix of `rows` and `columns` in memory.
+
+    `scale` and `zero_point` are None unless it is quantised.
+    """
+
+    name: str
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    rows: int
+    columns: int
+    scale: float | None
+    zero_point: int | None
+
+    @classmethod
+    def declared(cls, part: Mapping[str, Any]) -> Self:
+        """The tensor of a part of the manifest."""
+        return cls(
+            part["name"],
+            np.dtype(part["dtype"]),
+            tuple(part["shape"]),
+            part["rows"],
+            part["columns"],
+            part["scale"],
+            part["zero_point"],
+        )
+
+    def real(self, elements: Array) -> Array:
+        """The reals that `elements` stand for, float64."""
+        reals = np.asarray(elements, np.float64)
+        if self.scale is None or self.zero_point is None:
+            return reals
+        return (reals - self.zero_point) * self.scale
+
+    def matrix(self, array: Array) -> Array:
+        """`array` as programs take it; `MeasureError` (`measure.tvm-inputs`) if it does not fit."""
+        if array.dtype != self.dtype or array.shape != self.shape:
+            raise MeasureError(
+                "tvm-inputs",
+                f"input `{self.name}` is {self.dtype}{list(self.shape)}, "
+                f"got {array.dtype}{list(array.shape)}",
+            )
+        return np.ascontiguousarray(array).reshape(self.rows, self.columns)
+
+
+@dataclass(frozen=True)
 class TvmArtifact:
     """An artifact in a folder, which must outlast it."""
 
@@ -72,36 +118,33 @@ class TvmArtifact:
             for part in self.manifest["parameters"]
         ]
 
+    @property
+    def inputs(self) -> tuple[TvmTensor, ...]:
+        """What the network takes."""
+        return tuple(map(TvmTensor.declared, self.manifest["inputs"]))
+
+    @property
+    def outputs(self) -> tuple[TvmTensor, ...]:
+        """What the network gives."""
+        return tuple(map(TvmTensor.declared, self.manifest["outputs"]))
+
     def zeros(self) -> list[Array]:
         """Inputs of the right types and shapes."""
-        return [np.zeros(one["shape"], one["dtype"]) for one in self.manifest["inputs"]]
+        return [np.zeros(tensor.shape, tensor.dtype) for tensor in self.inputs]
 
-    def matrices(self, inputs: Sequence[Array]) -> list[Array]:
-        """`inputs` as the program takes them; `MeasureError` (`measure.tvm-inputs`) for others."""
-        declared: list[Mapping[str, Any]] = self.manifest["inputs"]
-        if len(inputs) != len(declared):
+    def matrices(self, arrays: Sequence[Array]) -> list[Array]:
+        """`arrays` as the program takes them; `MeasureError` (`measure.tvm-inputs`) for others."""
+        if len(arrays) != len(self.inputs):
             raise MeasureError(
-                "tvm-inputs", f"the artifact takes {len(declared)} inputs, got {len(inputs)}"
+                "tvm-inputs", f"the artifact takes {len(self.inputs)} inputs, got {len(arrays)}"
             )
-        given: list[Array] = []
-        for array, expected in zip(inputs, declared, strict=True):
-            dtype = np.dtype(expected["dtype"])
-            shape = tuple(map(int, expected["shape"]))
-            if array.dtype != dtype or array.shape != shape:
-                raise MeasureError(
-                    "tvm-inputs",
-                    f"input `{expected['name']}` is {dtype}{list(shape)}, "
-                    f"got {array.dtype}{list(array.shape)}",
-                )
-            rows, columns = expected["rows"], expected["columns"]
-            given.append(np.ascontiguousarray(array).reshape(rows, columns))
-        return given
+        return [tensor.matrix(array) for tensor, array in zip(self.inputs, arrays, strict=True)]
 
-    def outputs(self, matrices: Sequence[Array]) -> tuple[Array, ...]:
+    def shaped(self, matrices: Sequence[Array]) -> tuple[Array, ...]:
         """What the program gave, in the shapes of the network."""
         return tuple(
-            matrix.reshape(output["shape"])
-            for matrix, output in zip(matrices, self.manifest["outputs"], strict=True)
+            matrix.reshape(output.shape)
+            for matrix, output in zip(matrices, self.outputs, strict=True)
         )
 
 

@@ -64,7 +64,7 @@ class RemoteTvmModel:
             self._give(matrices)
             self._machine.invoke_stateful(self._artifact.entry)
             results = self._machine.get_outputs(self._artifact.entry)
-            return self._artifact.outputs([result.numpy() for result in results])
+            return self._artifact.shaped([result.numpy() for result in results])
 
     def time_ms(self, repeats: int, *, warm_up: int = 3) -> tuple[float, ...]:
         """Milliseconds by the board's clock of each of `repeats` runs, after `warm_up` more."""
