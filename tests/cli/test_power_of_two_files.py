@@ -23,7 +23,8 @@ def test_scales_are_powers_of_two_around_zero(tmp_path):
         assert frexp(quant.scale)[0] == 0.5
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert report["quantisation"]["scheme"] == "power-of-two-int8"
-    assert report["verification"]["numerics"] == "pow2"
+    assert report["verification"]["numerics"] == "tflite-reference"
+    assert report["verification"]["exact"]
     off = {node["op"] for node in report["placement"]["nodes"] if not node["is_fast"]}
     assert off == {"hard_sigmoid", "mul"}
     file = TfLiteFile(tmp_path / "out" / "model.tflite")
