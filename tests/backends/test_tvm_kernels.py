@@ -21,7 +21,7 @@ from fpc.interp.executor import run
 from fpc.interp.numerics import Numerics
 from fpc.ir import ops
 from fpc.ir.dtype import DType
-from fpc.ir.graph import Graph
+from fpc.ir.graph import Graph, Value
 from fpc.ir.op import Activation, Layout
 from fpc.ir.types import QuantParams
 from tests.backends.tflite_graphs import random_inputs
@@ -165,3 +165,34 @@ def _extreme_inputs(graph: Graph):
         array[rng.random(array.shape) < 1 / 6] = limits.min
         array[rng.random(array.shape) < 1 / 6] = limits.max
     return inputs
+
+
+@every_isa
+@pytest.mark.parametrize("sizes", [(40, 120), (5, 11)])
+def test_parts_of_channels_are_read_where_they_lie(isa, sizes):
+    """A split whose parts go to a convolution, a depthwise one, a sum, a join, and out."""
+    draw, (first, second) = Draw(4), sizes
+    kind = draw.type((1, 5, 6, first + second))
+    graph = Graph("parts")
+    x = graph.add_input("x", kind)
+    parts = graph.add(
+        ops.Split(3, sizes), x, results=[kind.with_shape((1, 5, 6, size)) for size in sizes]
+    ).outputs
+    convolved = _filtered(draw, graph, parts[0], 1)
+    filtered = _filtered(draw, graph, parts[1], second)
+    alike = [part.type.with_quant(kind.quant) for part in (convolved, filtered)]
+    total = graph.add(ops.Add(), parts[1], filtered, results=[alike[1]]).output
+    joined = graph.add(ops.Concat(3), convolved, parts[1], results=[kind]).output
+    graph.set_outputs([joined, total, parts[1]])
+    assert_kernels_agree([graph], [_extreme_inputs(graph)], isa)
+    taken = [kernel for kernel in plan(graph, isa).program.kernels if kernel.family == "take"]
+    assert not taken
+
+
+def _filtered(draw: Draw, graph: Graph, x: Value, groups: int) -> Value:
+    """x after a 3 x 3 convolution, quantised as x."""
+    channels = x.type.shape[3]
+    (w, w_quant), (b, b_quant), _ = draw.weights((channels, 3, 3, channels // groups), x.type)
+    op = ops.Conv2d(pads=(1, 1, 1, 1), groups=groups, layout=NHWC)
+    filters, bias = graph.constant(w, quant=w_quant), graph.constant(b, quant=b_quant)
+    return graph.add(op, x, filters, bias, results=[x.type]).output

@@ -62,8 +62,14 @@ class Assembler:
         return self._in(value, self.storage(value.type))
 
     def operand_as_is(self, value: Value) -> Stored:
-        """A value however it lies in memory, for kernels that read any storage."""
-        return self.operand(value) if value.is_constant else self._stored[value][0]
+        """A value however it lies in memory from the first column on."""
+        places = (place for place in self._stored.get(value, []) if place.buffer.first == 0)
+        return next(places, None) or self.operand(value)
+
+    def operand_anywhere(self, value: Value) -> Stored:
+        """A value however and wherever it lies in memory."""
+        places = self._stored.get(value)
+        return places[0] if places else self.operand(value)
 
     def define(self, value: Value, stored: Stored) -> None:
         """Record that a value lies in memory somewhere."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -17,7 +17,8 @@ from fpc.ir.types import TensorType
 class Buffer:
     """A tensor as a matrix: the last axis along the columns, all others together along the rows.
 
-    Columns from `width` on pad a row to whole vectors; they hold anything. An element is the
+    The tensor's elements are `width` columns from `first` on; the other columns pad a row to whole
+    vectors, or belong to a tensor that this one is a part of, and hold anything. An element is the
     integer it stands for plus `offset`: instructions that multiply unsigned by signed bytes want
     activations in [0, 255].
     """
@@ -27,6 +28,7 @@ class Buffer:
     width: int
     columns: int
     offset: int = 0
+    first: int = 0
 
     @classmethod
     def plain(cls, tensor: TensorType) -> Self:
@@ -43,6 +45,10 @@ class Buffer:
     def shape(self) -> tuple[int, int]:
         """Rows and columns."""
         return self.rows, self.columns
+
+    def part(self, start: int, width: int) -> Self:
+        """Neighbouring columns of this tensor, where they are."""
+        return replace(self, first=self.first + start, width=width)
 
     def stored(self, integers: Array) -> Array:
         """`integers` as they lie in memory, the padding zero."""

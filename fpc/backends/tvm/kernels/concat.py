@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -40,20 +41,24 @@ class Concat(Kernel):
         extents = [shape[self.axis] for shape in self.shapes]
         whole = list(self.shapes[0])
         whole[self.axis] = sum(extents)
-        # Vectors that lie in one part alone are moved as vectors.
-        step = isa.lanes if all(extent % isa.lanes == 0 for extent in extents) else 1
+        of_columns = self.axis == len(whole) - 1
+        step = math.gcd(*extents) if of_columns else 1
 
         def element(row: Expression, column: Expression) -> Expression:
             index = list(logical(whole, row, column))
             at = index[self.axis]
             value, end = library.constant(0, self.stored.dtype), whole[self.axis]
-            for x, shape, extent in reversed(list(zip(xs, self.shapes, extents, strict=True))):
+            for x, part, shape, extent in reversed(
+                list(zip(xs, self.parts, self.shapes, extents, strict=True))
+            ):
                 index[self.axis] = at - (end - extent)
-                value = library.where(at // step < end // step, x[place(shape, index)], value)
+                source, across = place(shape, index)
+                entry = x[source, across + part.first]
+                value = library.where(at // step < end // step, entry, value)
                 end -= extent
             return value
 
         result = library.compute(self.stored.shape, element, "result")
         schedule = library.schedule([*xs, result])
-        vectorise_rows(schedule, "result", isa.lanes)
+        vectorise_rows(schedule, "result", isa.lanes, *(extents if of_columns else ()))
         return schedule

@@ -40,7 +40,7 @@ class Copy(Kernel):
             if source.width != target.width:
                 position = row * target.width + column
                 at, across = position // source.width, position % source.width
-            value = x[at, across]
+            value = x[at, across + source.first]
             if source.offset != target.offset:
                 integer = library.i32(value) + (target.offset - source.offset)
                 value = library.cast(integer, target.dtype)
@@ -50,5 +50,5 @@ class Copy(Kernel):
 
         result = library.compute(target.shape, element, "result")
         schedule = library.schedule([x, result])
-        vectorise_rows(schedule, "result", isa.lanes)
+        vectorise_rows(schedule, "result", isa.lanes, target.width)
         return schedule

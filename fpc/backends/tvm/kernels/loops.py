@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
+
 from fpc.backends.tvm.library import Block, Schedule
 
 
-def vectorise_rows(schedule: Schedule, block: str | Block, lanes: int) -> None:
-    """Let the innermost loop of a block run in vectors that divide it.
+def vectorise_rows(schedule: Schedule, block: str | Block, lanes: int, *borders: int) -> None:
+    """Let the innermost loop of a block run in vectors that divide it and end at `borders`.
 
-    Vectors are whole multiples of `lanes`, at most 4, where the loop allows it.
+    Conditions that hold up to a border then hold for whole vectors. Vectors are whole multiples of
+    `lanes`, at most 4, where the loop allows it.
     """
     found = schedule.get_sblock(block) if isinstance(block, str) else block
     loop = schedule.get_loops(found)[-1]
-    extent = int(schedule.get(loop).extent)
+    extent = math.gcd(int(schedule.get(loop).extent), *borders)
     divisors = [width for width in range(min(4 * lanes, extent), 0, -1) if extent % width == 0]
     width = next((width for width in divisors if width % lanes == 0), divisors[0])
     if width == 1:

@@ -49,10 +49,17 @@ def transpose(site: Site[Transpose]) -> None:
 
 def concat(site: Site[Concat]) -> None:
     """`Concat`."""
-    xs = [site.operand(index) for index in range(len(site.node.operands))]
+    xs = [_in_bytes(site, index) for index in range(len(site.node.operands))]
     shapes = tuple(value.type.shape for value in site.node.operands)
     buffers = tuple(x.buffer for x in xs)
     site.emit(concat_kernel.Concat(buffers, site.result, shapes, site.op.axis), xs)
+
+
+def _in_bytes(site: Site[Concat], index: int) -> Stored:
+    """An operand wherever it lies, if only its elements are those of the result's storage."""
+    found = site.operand_anywhere(index)
+    same = (found.buffer.dtype, found.buffer.offset) == (site.result.dtype, site.result.offset)
+    return found if same else site.operand(index)
 
 
 def slice_(site: Site[Slice]) -> None:
@@ -107,7 +114,22 @@ def elements(site: Site[Op], result: TensorType, sources: Sources, fill: float =
 
 
 def _take(site: Site[Op], result: Value, sources: Sources, fill: float = 0) -> None:
-    site.assembler.define(result, elements(site, result.type, sources, fill))
+    part = _columns(site, sources)
+    made = elements(site, result.type, sources, fill) if part is None else part
+    site.assembler.define(result, made)
+
+
+def _columns(site: Site[Op], sources: Sources) -> Stored | None:
+    """Neighbouring columns of the operand where they lie, if they are all that is taken."""
+    last = site.type().rank - 1
+    if set(sources) != {last} or last < 1:
+        return None
+    columns = sources[last]
+    first, width = int(columns[0]), columns.size
+    if first < 0 or not np.array_equal(columns, np.arange(first, first + width)):
+        return None
+    x = site.operand()
+    return Stored(x.slot, x.buffer.part(first, width))
 
 
 def depth_to_space(site: Site[DepthToSpace]) -> None:

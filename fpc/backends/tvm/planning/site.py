@@ -50,6 +50,10 @@ class Site(Generic[OpT_co]):
         """An operand however it is stored."""
         return self.assembler.operand_as_is(self.node.input(index))
 
+    def operand_anywhere(self, index: int = 0) -> Stored:
+        """An operand however and wherever it is stored."""
+        return self.assembler.operand_anywhere(self.node.input(index))
+
     def type(self, index: int = 0) -> TensorType:
         """The type of an operand."""
         return self.node.input(index).type
