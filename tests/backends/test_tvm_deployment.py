@@ -10,11 +10,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from fpc.backends.tvm.isa.table import isa_of_this_machine
 from fpc.measure.tvm import TvmModel
 from tests.backends.tvm_artifacts import draw_inputs, forked, interpreted, write_artifact
+from tests.cli.digits import MODEL, QUICK, labels, pixels
+from tests.cli.invoke import succeed
 
+EXAMPLE = Path(__file__).parents[2] / "examples" / "deploy" / "top5.py"
 GRAPH = forked()
 
 
@@ -100,3 +104,21 @@ def test_no_artifact_needs_python_or_the_compiler_of_tvm(deployed: Deployed) -> 
     names = {line.split()[0] for line in loaded.splitlines()}
     assert {name for name in names if "tvm" in name} == {"libtvm_runtime.so", "libtvm_ffi.so"}
     assert not any("python" in name for name in names)
+
+
+def test_the_example_sees_the_same_digit_from_python_and_from_cpp(
+    deployed: Deployed, tmp_path: Path
+) -> None:
+    artifact, image = tmp_path / "digits", tmp_path / "seven.png"
+    words = ("--target", "host", "--backend", "tvm", "--image-input", "-o", artifact)
+    succeed("compile", MODEL, *QUICK, *words)
+    # The program is the same for every artifact, and takes longest to build.
+    shutil.copy(deployed.folder / "run", artifact)
+    number = int(np.flatnonzero(labels() == 7)[0])
+    Image.fromarray(pixels()[number, :, :, 0]).save(image)
+    example = [sys.executable, EXAMPLE, artifact, image]
+    printed = subprocess.run(example, capture_output=True, text=True, check=True).stdout
+    python, _, cpp = printed.removeprefix("from Python\n").partition("from C++\n")
+    assert python == cpp
+    assert python.split()[:2] == ["logits", "7"]
+    assert len(python.splitlines()) == 6

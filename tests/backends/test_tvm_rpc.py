@@ -24,8 +24,8 @@ from fpc.measure.tvm_rpc_runner import TvmRpcRunner
 from fpc.measure.tvm_tracker import Tracker
 from tests.backends.tvm_artifacts import draw_inputs, forked, interpreted
 from tests.backends.tvm_farm import Farm, free_port, is_serving, until
-from tests.cli.digits import MODEL
 from tests.cli.invoke import refuse, succeed
+from tests.cli.networks import two_inputs
 
 QUICK = MeasureConfig(warm_up=1, warm_up_s=0.0, least_time_s=0.0, time_limit_s=0.1)
 SLOW = replace(QUICK, warm_up_s=1.0)
@@ -199,7 +199,8 @@ def test_what_names_no_tracker(text: str) -> None:
 def test_from_the_command_line(farm: Farm, tmp_path: Path) -> None:
     on = ("--on", f"tvm-rpc:{farm.place}/steady")
     words = ("--repeats", "6", "--time-limit", "0.1", "--db", tmp_path / "samples.db", "--json")
-    [sample] = succeed("measure", MODEL, *on, *words).document["samples"]
+    model = two_inputs(tmp_path / "net.onnx")
+    [sample] = succeed("measure", model, *on, *words).document["samples"]
     assert sample["evidence"] == "measured"
     assert sample["condition"]["device"].startswith("steady")
     with SampleDatabase(tmp_path / "samples.db") as database:
@@ -207,9 +208,10 @@ def test_from_the_command_line(farm: Farm, tmp_path: Path) -> None:
     assert kept.timing.median == sample["latency_ms"]
 
 
-def test_what_a_farm_is_not_asked_for(farm: Farm) -> None:
+def test_what_a_farm_is_not_asked_for(farm: Farm, tmp_path: Path) -> None:
+    model = two_inputs(tmp_path / "net.onnx")
     on = ("--on", f"tvm-rpc:{farm.place}/steady")
-    told = refuse(2, "usage.on", "measure", MODEL, *on, "--backend", "tflite")
+    told = refuse(2, "usage.on", "measure", model, *on, "--backend", "tflite")
     assert "leave --backend out" in told
     refuse(2, "usage.on", "calibrate-target", "mine", *on)
     with pytest.raises(UsageError, match="one network in one thread"):
