@@ -46,6 +46,8 @@ def test_every_operator_with_a_kernel(isa):
     found.append(one_op(ops.ReduceMean((1, 2)), [maps], maps.quantisation))
     others = ops.Silu(), ops.HardSigmoid(), ops.Unary(ops.Function.EXP)
     found += [one_op(op, [maps], QuantParams.per_tensor(0.05, -100)) for op in others]
+    for scores in (Draw(2).type((2, 5, 3), 0.1), Draw(3).type((1, 1000), 0.02)):
+        found.append(one_op(ops.Softmax(1), [scores], QuantParams.per_tensor(1 / 256, -128)))
     assert {type(node.op) for graph in found for node in graph} == set(PLANNERS)
     assert_kernels_agree(found, [random_inputs(graph) for graph in found], isa)
 

@@ -30,6 +30,7 @@ from fpc.interp.integer.fixed_point import (
 from fpc.interp.numerics import Numerics
 from fpc.ir.dtype import DType
 from fpc.ir.ops import Softmax
+from fpc.ir.types import QuantParams
 
 _INPUT_INTEGER_BITS = 5
 _SUM_INTEGER_BITS = 12
@@ -99,14 +100,19 @@ def _exp_near_zero(a: Integers) -> Integers:
 
 def _softmax_by_float_table(call: Call[Softmax], difference: Integers) -> Integers:
     """TensorFlow Lite's optimised kernel, which runs where XNNPACK leaves the op alone."""
-    scale = np.float32(call.operand(0).quantisation.scale)
-    table = np.exp(-scale * np.arange(256, dtype=np.float32)).astype(np.float32)
-    terms = table[-difference]
-    total = terms.sum(axis=-1, keepdims=True, dtype=np.float32)
+    terms = exponentials_of_steps(call.operand(0).quantisation)[-difference]
+    # One after the other, as the kernel's loop adds them: `sum` adds in pairs.
+    total = np.add.accumulate(terms, axis=-1, dtype=np.float32)[..., -1:]
     target = call.result.quantisation
     share = terms * (np.float32(1) / (total * np.float32(target.scale)))
     low, high = call.result.dtype.minimum, call.result.dtype.maximum
     return np.clip(np.rint(share).astype(np.int64) + target.zero_point, low, high)
+
+
+def exponentials_of_steps(x: QuantParams) -> NDArray[np.float32]:
+    """exp(-i * scale) for i = 0 ... 255, in float32."""
+    steps = np.arange(256, dtype=np.float32)
+    return np.exp(-np.float32(x.scale) * steps).astype(np.float32)
 
 
 def _softmax_16(call: Call[Softmax], difference: Integers) -> Integers:

@@ -171,9 +171,7 @@ class Convolution(Kernel):
             schedule.vectorize(lanes)
         start = start_from_bias(schedule, totals, i)
         *_, start_x, start_across, start_lanes = schedule.get_loops(start)
-        if dot.intrinsic is None:
-            start_lanes = None
-        else:
+        if dot.intrinsic is not None:
             schedule.vectorize(start_lanes)
             library.register_intrinsic(dot.intrinsic)
             schedule.tensorize(lanes, dot.intrinsic.name)

@@ -17,6 +17,7 @@ from fpc.backends.tvm.kernels.elementwise import Extreme, Product, Sum
 from fpc.backends.tvm.kernels.lookup import Lookup
 from fpc.backends.tvm.kernels.mean import Mean
 from fpc.backends.tvm.kernels.pool import MaxPool, MeanPool
+from fpc.backends.tvm.kernels.softmax import Softmax
 from fpc.backends.tvm.kernels.take import Take
 from fpc.backends.tvm.kernels.transpose import Transpose
 
@@ -31,6 +32,7 @@ AnyKernel: TypeAlias = Annotated[
     | MaxPool
     | MeanPool
     | Lookup
+    | Softmax
     | Quantize
     | Dequantize
     | Concat

@@ -144,11 +144,16 @@ def depth_to_space(site: Site[DepthToSpace]) -> None:
     site.assembler.define(site.node.output, made)
 
 
-def transposed(site: Site[Op], shape: Sequence[int], permutation: Sequence[int]) -> Stored:
-    """The first operand as `shape`, transposed."""
+def transposed(
+    site: Site[Op],
+    shape: Sequence[int],
+    permutation: Sequence[int],
+    tensor: Stored | None = None,
+) -> Stored:
+    """The first operand, or another tensor of its type, as `shape`, transposed."""
     kind = site.type()
     cut = site.assembler.storage(kind.with_shape(tuple(shape)))
     moved = site.assembler.storage(kind.with_shape(tuple(shape[axis] for axis in permutation)))
-    x = site.assembler.copied(site.operand(), cut)
+    x = site.assembler.copied(tensor or site.operand(), cut)
     kernel = transpose_kernel.Transpose(cut, moved, tuple(shape), tuple(permutation))
     return site.assembler.call(kernel, [x])

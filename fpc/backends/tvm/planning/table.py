@@ -14,6 +14,7 @@ from fpc.backends.tvm.planning import (
     pooling,
     quantisation,
     resize,
+    softmax,
     transposed_convolution,
 )
 from fpc.backends.tvm.planning.site import Site
@@ -45,6 +46,7 @@ PLANNERS: Mapping[type[Op], Planner] = MappingProxyType(
         ops.Gelu: activation.function,
         ops.Unary: activation.function,
         ops.Requantize: activation.function,
+        ops.Softmax: softmax.softmax,
         ops.Add: elementwise.add,
         ops.Sub: elementwise.sub,
         ops.Mul: elementwise.mul,
