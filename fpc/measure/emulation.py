@@ -58,7 +58,8 @@ class ArmEmulator:
         return cls(root.absolute(), emulator, processor)
 
     @property
-    def _packages(self) -> Path:
+    def packages(self) -> Path:
+        """Where the aarch64 wheels are unpacked."""
         return self.root / "opt" / "site-packages"
 
     def require(self, program: GuestProgram) -> None:
@@ -75,7 +76,7 @@ class ArmEmulator:
                 f"there is no ARM root at {self.root}",
                 help=f"`make arm-root` builds one; {ROOT_VARIABLE} names another",
             )
-        if not (self._packages / program.package).exists():
+        if not (self.packages / program.package).exists():
             raise MissingBackendError(
                 "missing",
                 f"the ARM root at {self.root} lacks the package {program.package}",
@@ -91,21 +92,24 @@ class ArmEmulator:
         options: Sequence[str] = (),
     ) -> tuple[tuple[Array, ...], Result]:
         """As `fpc.measure.child.run_program`, on the emulated processor; `options` are QEMU's."""
+        command = (*self.python(*options), "-m", program.module)
+        return run_program(command, content, inputs, plan, guest_environment())
+
+    def python(self, *options: str) -> tuple[str, ...]:
+        """What starts the root's Python, which finds fpc; `options` are QEMU's."""
         ours = Path(__file__).parents[2]
-        command = (
+        return (
             *(self.emulator, "-cpu", self.processor, "-L", str(self.root)),
             *(*options, "-U", "LD_LIBRARY_PATH"),
             *("-E", f"PYTHONHOME={self.root / 'usr'}"),
-            *("-E", f"PYTHONPATH={self._packages}:{ours}"),
+            *("-E", f"PYTHONPATH={self.packages}:{ours}"),
             # What Python does by chance or only once would be counted as the model's.
             *("-E", "PYTHONHASHSEED=0", "-E", "PYTHONDONTWRITEBYTECODE=1"),
             str((self.root / "usr" / "bin" / "python3").resolve()),
-            *("-m", program.module),
         )
-        return run_program(command, content, inputs, plan, _environment())
 
 
-def _environment() -> Mapping[str, str]:
+def guest_environment() -> Mapping[str, str]:
     """What the emulated Python may see of this machine's environment."""
     return {
         name: value for name, value in os.environ.items() if not name.startswith(_NOT_FOR_THE_GUEST)

@@ -19,7 +19,7 @@ from fpc.backends.tvm.kernels import convolution, depthwise
 from fpc.backends.tvm.kernels.convolution import Convolution
 from fpc.backends.tvm.kernels.depthwise import Depthwise
 from fpc.backends.tvm.planner import plan
-from fpc.diagnostics.errors import MissingBackendError, UnsupportedOpError
+from fpc.diagnostics.errors import UnsupportedOpError
 from fpc.driver.backend import archive
 from fpc.interp.executor import run
 from fpc.interp.numerics import Numerics
@@ -31,23 +31,13 @@ from fpc.measure.exchange import Plan as Task
 from fpc.measure.protocol import MeasureConfig
 from fpc.measure.tvm import TvmModel
 from tests.backends import test_tvm_kernels as x86
+from tests.backends.arm.tvm import emulated
 from tests.backends.tflite_graphs import random_inputs
 from tests.backends.tflite_integer_cases import cases
 from tests.backends.tvm_programs import execute, merged, with_kernel_tiled
 from tests.numeric.integer_cases import Draw, one_op
 
 DIGITS = Path(__file__).parents[2] / "examples" / "digits"
-
-
-def _unavailable() -> str | None:
-    try:
-        ArmEmulator.at_hand().require(TVM)
-    except MissingBackendError as error:
-        return f"{error.message}; {error.help}"
-    return None
-
-
-emulated = pytest.mark.skipif(_unavailable() is not None, reason=_unavailable() or "")
 
 
 @emulated

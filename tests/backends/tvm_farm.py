@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fpc.diagnostics.errors import MeasureError
+from fpc.measure.emulation import guest_environment
 from fpc.measure.tvm_tracker import Tracker
 
 # TVM's own entry points import torch where they find it, and start one process more.
@@ -22,7 +23,7 @@ sys.modules["torch"] = None
 from tvm.rpc.tracker import PopenTrackerServerState
 PopenTrackerServerState("127.0.0.1", {port}, {port} + 1, silent=True).thread.join()
 """
-BOARD = """
+_BOARD = """
 import sys
 sys.modules["torch"] = None
 import tvm.rpc.server
@@ -62,20 +63,26 @@ class Farm:
         except MeasureError:
             return None
 
-    def add_boards(self, key: str, number: int = 1, prelude: str = "") -> list[subprocess.Popen]:
-        """Boards that run `prelude` before they serve, registered."""
+    def add_boards(
+        self,
+        key: str,
+        number: int = 1,
+        prelude: str = "",
+        python: tuple[str, ...] = (sys.executable,),
+    ) -> list[subprocess.Popen]:
+        """Boards that run `prelude` before they serve, registered; `python` starts their Python."""
         before = len(self.keys())
         programs = [
-            BOARD.format(prelude=prelude, port=free_port(), tracker=self.port, key=key)
+            _BOARD.format(prelude=prelude, port=free_port(), tracker=self.port, key=key)
             for _ in range(number)
         ]
-        boards = [self.run(sys.executable, "-c", program) for program in programs]
+        boards = [self.run(*python, "-c", program) for program in programs]
         until(lambda: len(self.keys()) == before + number)
         return boards
 
     def run(self, *words: str) -> subprocess.Popen[bytes]:
         """A process of the farm."""
-        environment = {**os.environ, "TVM_USE_RUNTIME_LIB": "1"}
+        environment = {**guest_environment(), "TVM_USE_RUNTIME_LIB": "1"}
         process = subprocess.Popen(
             words,
             env=environment,

@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
-
-from fpc.diagnostics.errors import MissingBackendError
-from fpc.measure.emulation import ROOT_VARIABLE, TVM, ArmEmulator
+from fpc.measure.emulation import ROOT_VARIABLE
+from tests.backends.arm.tvm import emulated
 from tests.cli.digits import MODEL, QUICK
 from tests.cli.invoke import succeed
 
 ARM = ("--target", "rpi4-arm", "--backend", "tvm")
 _ELF_MACHINE, _AARCH64 = slice(18, 20), (183).to_bytes(2, "little")
-
-
-def _unavailable() -> str | None:
-    try:
-        ArmEmulator.at_hand().require(TVM)
-    except MissingBackendError as error:
-        return f"{error.message}; {error.help}"
-    return None
-
-
-emulated = pytest.mark.skipif(_unavailable() is not None, reason=_unavailable() or "")
 
 
 @emulated

@@ -9,7 +9,7 @@ machine, so no package is configured and no maintainer script runs; packages are
 
 apt works on a state of its own beside the root: this machine's package lists, architectures and
 installed packages stay as they are. The only things installed here, when they are missing, are the
-emulator and a linker for ARM, and only that needs root.
+emulator and a compiler for ARM, and only that needs root.
 
 A root that has proved to work carries a stamp with the versions it was made of. It is used as it
 is for as long as they match, and replaced as a whole otherwise.
@@ -37,7 +37,7 @@ WHEELS = ("ai-edge-litert", "apache-tvm", "apache-tvm-ffi", "numpy")
 NEEDED_TO_COMPILE = ("lib/libtvm_compiler.so", "3rdparty", "include")
 """What takes up most of TVM's wheel and is not needed to run what it compiled."""
 
-TOOLS = {EMULATOR: "qemu-user-static", "aarch64-linux-gnu-ld": "binutils-aarch64-linux-gnu"}
+TOOLS = {EMULATOR: "qemu-user-static", "aarch64-linux-gnu-g++": "g++-aarch64-linux-gnu"}
 """What this machine needs, and the Debian package that has it."""
 
 GLIBC_MINOR_VERSIONS = range(17, 37)
@@ -77,7 +77,7 @@ def quiet(command: list[str]) -> str:
 
 
 def install_tools() -> None:
-    """Install QEMU's user mode and a linker for ARM from the system's packages unless there."""
+    """Install QEMU's user mode and a compiler for ARM from the system's packages unless there."""
     missing = [package for tool, package in TOOLS.items() if shutil.which(tool) is None]
     if not missing:
         return
