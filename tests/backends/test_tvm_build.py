@@ -21,9 +21,10 @@ from fpc.backends.tvm.requirements import PINNED, require_tvm
 from fpc.diagnostics.errors import BackendError, MissingBackendError, UnsupportedOpError
 from fpc.diagnostics.location import Location
 from fpc.ir import ops
+from fpc.ir.dtype import DType
 from fpc.ir.graph import Graph
 from fpc.ir.op import Layout
-from fpc.ir.types import f32
+from fpc.ir.types import TensorType, f32
 from tests.numeric.integer_cases import Draw, one_op
 
 
@@ -117,11 +118,11 @@ def test_an_operator_without_a_kernel_is_named_with_a_remedy() -> None:
     assert "tflite" in (caught.value.help or "")
 
 
-def test_float_activations_are_refused_by_name() -> None:
+def test_integers_without_a_scale_are_refused_by_name() -> None:
     graph = Graph()
-    x = graph.add_input("x", f32(1, 4))
+    x = graph.add_input("x", TensorType(DType.I32, (1, 4)))
     graph.set_outputs(graph.add(ops.Add(), x, x, name="y").outputs)
-    with pytest.raises(UnsupportedOpError, match="is f32") as caught:
+    with pytest.raises(UnsupportedOpError, match="is i32") as caught:
         plan(graph, PLAIN)
     assert "--int8" in (caught.value.help or "")
 

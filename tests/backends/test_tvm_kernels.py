@@ -22,17 +22,23 @@ from fpc.interp.numerics import Numerics
 from fpc.ir import ops
 from fpc.ir.dtype import DType
 from fpc.ir.graph import Graph, Value
-from fpc.ir.op import Activation, Layout
+from fpc.ir.op import Layout
 from fpc.ir.types import QuantParams
 from tests.backends.tflite_graphs import random_inputs
 from tests.backends.tflite_integer_cases import cases
+from tests.backends.tvm_draws import (
+    drawn_convolution,
+    drawn_dense,
+    drawn_of_two,
+    extreme_inputs,
+)
 from tests.backends.tvm_programs import (
     assert_kernels_agree,
     execute,
     merged,
     with_kernel_tiled,
 )
-from tests.numeric.integer_cases import Draw, one_op, same_pads
+from tests.numeric.integer_cases import Draw, one_op
 
 NHWC = Layout.NHWC
 ISAS = list({isa.name: isa for isa in (PLAIN, isa_of_this_machine())}.values())
@@ -63,20 +69,20 @@ def _is_planned(graph: Graph, isa) -> bool:
 @every_isa
 def test_convolutions_of_odd_shapes(isa):
     """Channels that fill no vector, strides, dilations, uneven pads, all clamps, batches."""
-    graphs = [_convolution(Draw(seed)) for seed in range(8)]
-    assert_kernels_agree(graphs, [_extreme_inputs(graph) for graph in graphs], isa)
+    graphs = [drawn_convolution(Draw(seed)) for seed in range(8)]
+    assert_kernels_agree(graphs, [extreme_inputs(graph) for graph in graphs], isa)
 
 
 @every_isa
 def test_dense_layers_of_odd_shapes(isa):
-    graphs = [_dense(Draw(seed)) for seed in range(6)]
-    assert_kernels_agree(graphs, [_extreme_inputs(graph) for graph in graphs], isa)
+    graphs = [drawn_dense(Draw(seed)) for seed in range(6)]
+    assert_kernels_agree(graphs, [extreme_inputs(graph) for graph in graphs], isa)
 
 
 @every_isa
 def test_sums_and_products_of_scales_far_apart(isa):
-    graphs = [_of_two(Draw(seed)) for seed in range(12)]
-    assert_kernels_agree(graphs, [_extreme_inputs(graph) for graph in graphs], isa)
+    graphs = [drawn_of_two(Draw(seed)) for seed in range(12)]
+    assert_kernels_agree(graphs, [extreme_inputs(graph) for graph in graphs], isa)
 
 
 @every_isa
@@ -95,41 +101,11 @@ def test_every_tile_computes_the_same(isa, kind):
         case _:
             tiles = list(depthwise.tiles(kernel.window, isa))
     assert len(tiles) >= 4
-    [x] = _extreme_inputs(graph)
+    [x] = extreme_inputs(graph)
     [want] = run(graph, [x], Numerics.TFLITE_XNNPACK)
     tiled = [with_kernel_tiled(planned, index, tile) for tile in tiles]
     for tile, got in zip(tiles, execute(merged(tiled), [x] * len(tiles), isa), strict=True):
         np.testing.assert_array_equal(got.reshape(want.shape), want, str(tile))
-
-
-def _convolution(draw: Draw, groups: int = 1) -> Graph:
-    size = draw.pair(5, 9)
-    kernel, strides, dilations = draw.pair(1, 3), draw.pair(1, 2), draw.pair(1, 2)
-    pads = draw.choice([(0,) * 4, same_pads(size, kernel, strides, dilations), (1, 0, 2, 1)])
-    channels, units = draw.integer(1, 19), draw.integer(1, 37)
-    if draw.integer(0, 2) == 0:
-        groups = units = channels
-    x = draw.type((draw.integer(1, 2), *size, channels))
-    w, b, scale = draw.weights((units, *kernel, channels // groups), x)
-    op = ops.Conv2d(strides, pads, dilations, groups, draw.choice(list(Activation)), NHWC)
-    return one_op(op, [x, w, b if draw.integer(0, 4) else None], draw.quant(scale))
-
-
-def _dense(draw: Draw) -> Graph:
-    x = draw.type((*draw.pair(1, 5), draw.integer(1, 70))[draw.integer(0, 1) :])
-    w, b, scale = draw.weights(
-        (draw.integer(1, 40), x.shape[-1]), x, per_axis=bool(draw.integer(0, 1))
-    )
-    return one_op(ops.Dense(draw.choice(list(Activation))), [x, w, b], draw.quant(scale))
-
-
-def _of_two(draw: Draw) -> Graph:
-    shape = (draw.integer(1, 2), *draw.pair(1, 4), draw.integer(1, 20))
-    other = draw.choice([shape, (1, 1, 1, shape[3]), (shape[0], 1, 1, shape[3]), (1, 1, 1, 1)])
-    op = draw.choice([ops.Add, ops.Sub, ops.Mul])(draw.choice(list(Activation)))
-    scales = [draw.factor(0.001, 0.5) for _ in range(3)]
-    x, y = draw.type(shape, scales[0]), draw.type(other, scales[1])
-    return one_op(op, [x, y], draw.quant(scales[2]))
 
 
 def _pointwise_tiled(draw: Draw) -> Graph:
@@ -158,17 +134,6 @@ _TILED = {
 }
 
 
-def _extreme_inputs(graph: Graph):
-    """Random integers, a third of them the least or the greatest of the type."""
-    rng = np.random.default_rng(5)
-    inputs = random_inputs(graph)
-    for array in inputs:
-        limits = np.iinfo(array.dtype)
-        array[rng.random(array.shape) < 1 / 6] = limits.min
-        array[rng.random(array.shape) < 1 / 6] = limits.max
-    return inputs
-
-
 @every_isa
 @pytest.mark.parametrize("sizes", [(40, 120), (5, 11)])
 def test_parts_of_channels_are_read_where_they_lie(isa, sizes):
@@ -186,7 +151,7 @@ def test_parts_of_channels_are_read_where_they_lie(isa, sizes):
     total = graph.add(ops.Add(), parts[1], filtered, results=[alike[1]]).output
     joined = graph.add(ops.Concat(3), convolved, parts[1], results=[kind]).output
     graph.set_outputs([joined, total, parts[1]])
-    assert_kernels_agree([graph], [_extreme_inputs(graph)], isa)
+    assert_kernels_agree([graph], [extreme_inputs(graph)], isa)
     taken = [kernel for kernel in plan(graph, isa).program.kernels if kernel.family == "take"]
     assert not taken
 

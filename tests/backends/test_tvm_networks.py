@@ -21,13 +21,16 @@ NETWORKS = {
 }
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-def test_a_trained_network_to_the_bit(shared_data: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "precision"),
+    [*((name, Precision.INT8) for name in NETWORKS), ("cifar10_resnet20_bn", Precision.INT16)],
+)
+def test_a_trained_network_to_the_bit(shared_data: Path, name: str, precision: Precision) -> None:
     noise = np.random.default_rng(0).standard_normal((2, *NETWORKS[name])).astype(np.float32)
     options = CompileOptions(
         target="host",
         backend="tvm",
-        precision=Precision.INT8,
+        precision=precision,
         calibration=tuple(noise),
         recipe="min-max",
         allow_degraded=True,

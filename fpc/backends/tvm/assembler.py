@@ -50,12 +50,14 @@ class Assembler:
             self.define(value, Stored(Slot("input", index), Buffer.plain(value.type)))
 
     def storage(self, tensor: TensorType) -> Buffer:
-        """How a tensor lies between kernels: quantised bytes offset and in whole vectors."""
+        """How a tensor lies between kernels: in whole vectors, quantised bytes offset."""
         plain = Buffer.plain(tensor)
-        if tensor.dtype is not DType.I8 or not tensor.is_quantised:
-            return plain
         columns = round_up(plain.width, self.isa.lanes)
-        return Buffer(self.isa.activation, plain.rows, plain.width, columns, self.isa.offset)
+        if tensor.dtype is DType.I8 and tensor.is_quantised:
+            return Buffer(self.isa.activation, plain.rows, plain.width, columns, self.isa.offset)
+        if tensor.dtype is DType.F32 or (tensor.dtype is DType.I16 and tensor.is_quantised):
+            return Buffer(tensor.dtype, plain.rows, plain.width, columns)
+        return plain
 
     def operand(self, value: Value) -> Stored:
         """A value in the storage between kernels."""

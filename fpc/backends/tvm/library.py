@@ -130,6 +130,26 @@ class Library:
         shifted = real + self.constant(_ROUNDING, DType.F32)
         return self.tirx.reinterpret("int32", shifted) - self.i32(_ROUNDING_BITS)
 
+    def float64(self, value: Expression) -> Expression:
+        """`value` as float64."""
+        return value.astype("float64")
+
+    def float64_of_bits(self, bits: Expression) -> Expression:
+        """The float64 that an int64 has the bits of."""
+        return self.tirx.reinterpret("float64", bits)
+
+    def rounded_away(self, real: Expression) -> Expression:
+        """A float64 as the nearest int32, halves away from zero.
+
+        It must not be a bare product, which LLVM would fuse into the subtraction.
+        """
+        truncated = self.i32(real)
+        rest = real - self.float64(truncated)
+        half = self.tirx.const(0.5, "float64")
+        one, none = self.constant(1, DType.I32), self.constant(0, DType.I32)
+        up, down = self.choose(rest >= half, one, none), self.choose(rest <= -half, one, none)
+        return truncated + up - down
+
     def saturated(self, integer: Expression, dtype: DType) -> Expression:
         """An int32 that is not below the least of a narrower type as the nearest of that."""
         if dtype is DType.U8:

@@ -1,11 +1,11 @@
-"""An NHWC integer graph as a program of kernels, without TVM."""
+"""An NHWC graph as a program of kernels, without TVM."""
 
 from __future__ import annotations
 
 from fpc.backends.tvm.assembler import Assembler, Plan
 from fpc.backends.tvm.isa.description import Isa
+from fpc.backends.tvm.planning.choice import planner_of
 from fpc.backends.tvm.planning.site import Site
-from fpc.backends.tvm.planning.table import PLANNERS
 from fpc.diagnostics.errors import BackendError
 from fpc.ir.graph import Graph
 from fpc.ir.op import Layout
@@ -27,7 +27,7 @@ def plan(graph: Graph, isa: Isa) -> Plan:
                 help="run the pass `set-layout{nhwc}` first",
             )
         site = Site(node, assembler)
-        planner = PLANNERS.get(type(node.op))
+        planner = planner_of(node)
         if planner is None:
             raise site.unsupported(
                 "it has no kernel for this operator", "use --backend tflite for this model"

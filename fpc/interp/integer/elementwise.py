@@ -14,6 +14,7 @@ import numpy as np
 from fpc.interp.call import Array, Call
 from fpc.interp.integer.fixed_point import (
     Integers,
+    QuantizedMultiplier,
     bit_length,
     multiply_with_two_roundings,
     one_over_one_plus_x,
@@ -29,7 +30,7 @@ from fpc.interp.integer.rescale import (
 from fpc.interp.numerics import Numerics
 from fpc.ir.dtype import DType
 from fpc.ir.ops import Add, Div, Maximum, Minimum, Mul, Sub
-from fpc.ir.types import QuantParams
+from fpc.ir.types import QuantParams, TensorType
 
 _XNNPACK_MULTIPLIER_BITS = 20
 
@@ -56,19 +57,39 @@ def _signed_sum(call: Call[Add] | Call[Sub], a: Array, b: Array, sign: int) -> A
 
 
 def _reference_sum(call: Call[Add] | Call[Sub], a: Array, b: Array, sign: int) -> Integers:
-    """a + sign * b in units of the result's scale.
-
-    Both are shifted left, scaled to twice the greater input scale, summed and scaled to the result.
-    """
+    """a + sign * b in units of the result's scale: see `ReferenceSumFactors`."""
     qa, qb = call.operand(0).quantisation, call.operand(1).quantisation
-    left_shift = 15 if call.result.dtype is DType.I16 else 20
-    common = 2.0 * max(qa.scale, qb.scale)
-    ours = (a.astype(np.int64) - qa.zero_point) << left_shift
-    theirs = (b.astype(np.int64) - qb.zero_point) << left_shift
-    ours = multiply_with_two_roundings(ours, quantize_multiplier(qa.scale / common))
-    theirs = multiply_with_two_roundings(theirs, quantize_multiplier(qb.scale / common))
-    factor = common / (2.0**left_shift * call.result.quantisation.scale)
-    return multiply_with_two_roundings(ours + sign * theirs, quantize_multiplier(factor))
+    factors = reference_sum_factors(qa, qb, call.result)
+    ours = (a.astype(np.int64) - qa.zero_point) << factors.left_shift
+    theirs = (b.astype(np.int64) - qb.zero_point) << factors.left_shift
+    ours = multiply_with_two_roundings(ours, factors.left)
+    theirs = multiply_with_two_roundings(theirs, factors.right)
+    return multiply_with_two_roundings(ours + sign * theirs, factors.whole)
+
+
+class ReferenceSumFactors(NamedTuple):
+    """A sum by way of twice the greater input scale.
+
+    Both operands are shifted left, scaled to it by `left` and `right`, summed, and scaled to the
+    result by `whole`.
+    """
+
+    left_shift: int
+    left: QuantizedMultiplier
+    right: QuantizedMultiplier
+    whole: QuantizedMultiplier
+
+
+def reference_sum_factors(
+    a: QuantParams, b: QuantParams, result: TensorType
+) -> ReferenceSumFactors:
+    """The factors of a sum in TensorFlow Lite's reference kernels."""
+    left_shift = 15 if result.dtype is DType.I16 else 20
+    common = 2.0 * max(a.scale, b.scale)
+    whole = common / (2.0**left_shift * result.quantisation.scale)
+    return ReferenceSumFactors(
+        left_shift, *map(quantize_multiplier, (a.scale / common, b.scale / common, whole))
+    )
 
 
 class SumFactors(NamedTuple):
@@ -111,12 +132,17 @@ def mul(call: Call[Mul], a: Array, b: Array) -> Array:
     qa, qb = call.operand(0).quantisation, call.operand(1).quantisation
     result = call.result
     product = (a.astype(np.int64) - qa.zero_point) * (b.astype(np.int64) - qb.zero_point)
-    scale = np.float32(qa.scale) * np.float32(qb.scale) / np.float32(result.quantisation.scale)
+    scale = product_scale(qa, qb, result.quantisation)
     limits = activation_range(result, call.op.activation, call.numerics)
     if call.numerics is Numerics.TFLITE_XNNPACK and result.dtype is not DType.I16:
         return requantise_float32(product, 0, scale, result, limits)
     scaled = multiply_with_two_roundings(product, quantize_multiplier(float(scale)))
     return saturate(scaled + result.quantisation.zero_point, result, limits)
+
+
+def product_scale(a: QuantParams, b: QuantParams, result: QuantParams) -> np.float32:
+    """What a product of integers is multiplied by."""
+    return np.float32(a.scale) * np.float32(b.scale) / np.float32(result.scale)
 
 
 def div(call: Call[Div], a: Array, b: Array) -> Array:

@@ -134,11 +134,14 @@ def multiply_wide(x: Integers, multiplier: QuantizedMultiplier) -> Integers:
 
     TensorFlow Lite `MultiplyByQuantizedMultiplier` for 64-bit `x`, which 16-bit activations use.
     """
-    reduced = np.where(
-        multiplier.significand < 0x7FFF0000, (multiplier.significand + (1 << 15)) >> 16, 0x7FFF
-    )
     shift = 15 - multiplier.exponent
-    return (x * reduced + (np.int64(1) << (shift - 1))) >> shift
+    return (x * reduced_multiplier(multiplier) + (np.int64(1) << (shift - 1))) >> shift
+
+
+def reduced_multiplier(multiplier: QuantizedMultiplier) -> Integers:
+    """The significand rounded to 16 bits: `reduced * 2**(exponent - 15)` is about the factor."""
+    significand = multiplier.significand
+    return np.where(significand < 0x7FFF0000, (significand + (1 << 15)) >> 16, 0x7FFF)
 
 
 def broadcast_channels(values: Iterable[Any], rank: int, axis: int) -> NDArray[Any]:

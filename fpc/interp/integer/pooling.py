@@ -63,7 +63,7 @@ def _mean(
     if call.numerics is Numerics.TFLITE_XNNPACK and result.dtype is not DType.I16:
         scale, addend = xnnpack_mean_factors(source, target, count)
         return saturate(np.rint(sums.astype(np.float32) * scale + addend), result)
-    factor = _divided(quantize_multiplier(source.scale / target.scale), count)
+    factor = mean_multiplier(source, target, count)
     return saturate(multiply_with_two_roundings(sums - shift, factor) + target.zero_point, result)
 
 
@@ -80,8 +80,13 @@ def xnnpack_mean_factors(
     return scale, np.float32(target.zero_point) - np.float32(source.zero_point * count) * scale
 
 
-def _divided(multiplier: QuantizedMultiplier, count: int) -> QuantizedMultiplier:
-    """A factor divided by a count, truncated, its significand first shifted up by log2(count)."""
+def mean_multiplier(source: QuantParams, target: QuantParams, count: int) -> QuantizedMultiplier:
+    """What the reference kernel multiplies a sum of `count` integers by for their mean.
+
+    The ratio of the scales is divided by the count, truncated, its significand first shifted up by
+    log2(count).
+    """
+    multiplier = quantize_multiplier(source.scale / target.scale)
     significand, exponent = int(multiplier.significand), int(multiplier.exponent)
     shift = min(count.bit_length() - 1, 32, 31 + exponent)
     return QuantizedMultiplier(

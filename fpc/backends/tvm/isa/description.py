@@ -115,6 +115,7 @@ class Isa:
     dot: DotProduct
     column_dot: ColumnDot | None = None
     lookups: tuple[ByteLookup, ...] = ()
+    dot_int16: DotProduct | None = None
     machine: str = ""
     least_weight: int = -128
 

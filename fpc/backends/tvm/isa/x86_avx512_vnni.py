@@ -1,8 +1,9 @@
 """AVX512-VNNI: `vpdpbusd` adds, for 16 units, 4 products of unsigned and signed bytes (Intel SDM).
 
-A depthwise filter sees four neighbouring pixels of 16 channels in 64 bytes that `vpermb` (VBMI)
-brings into the order of the dot product. From LLVM 21 on the intrinsic takes bytes, not words;
-TVM's own definition of it fails there.
+`vpdpwssd` adds 2 products of int16; int8 weights are widened as they are loaded. A depthwise filter
+sees four neighbouring pixels of 16 channels in 64 bytes that `vpermb` (VBMI) brings into the order
+of the dot product. From LLVM 21 on the intrinsics take bytes and int16, not
+int32; TVM's own definition fails there.
 """
 
 from __future__ import annotations
@@ -42,6 +43,43 @@ def implementation(
             C.vload([0], dtype="int32x16"),
             T.reinterpret(T.broadcast(a, 16), dtype="int8x64"),
             B.vload([0, 0], dtype="int8x64"),
+            dtype="int32x16",
+        )
+"""
+
+_INT16_DESCRIPTION = """
+@T.prim_func(s_tir=True)
+def description(
+    A: T.Buffer((2,), "int16", offset_factor=1),
+    B: T.Buffer((16, 2), "int8", offset_factor=1),
+    C: T.Buffer((16,), "int32", offset_factor=1),
+) -> None:
+    with T.sblock("root"):
+        T.reads(C[0:16], A[0:2], B[0:16, 0:2])
+        T.writes(C[0:16])
+        for i in T.serial(0, 16):
+            for k in T.serial(0, 2):
+                with T.sblock("update"):
+                    vi, vk = T.axis.remap("SR", [i, k])
+                    C[vi] = C[vi] + T.cast(A[vk], "int32") * T.cast(B[vi, vk], "int32")
+"""
+
+_INT16_IMPLEMENTATION = """
+@T.prim_func(s_tir=True)
+def implementation(
+    A: T.Buffer((2,), "int16", offset_factor=1),
+    B: T.Buffer((16, 2), "int8", offset_factor=1),
+    C: T.Buffer((16,), "int32", offset_factor=1),
+) -> None:
+    with T.sblock("root"):
+        T.reads(C[0:16], A[0:2], B[0:16, 0:2])
+        T.writes(C[0:16])
+        a = T.reinterpret(A.vload([0], "int16x2"), dtype="int32")
+        C[T.ramp(T.int32(0), 1, 16)] = T.call_llvm_pure_intrin(
+            T.llvm_lookup_intrinsic_id("llvm.x86.avx512.vpdpwssd.512"),
+            C.vload([0], dtype="int32x16"),
+            T.reinterpret(T.broadcast(a, 16), dtype="int16x32"),
+            T.cast(B.vload([0, 0], dtype="int8x32"), "int16x32"),
             dtype="int32x16",
         )
 """
@@ -137,6 +175,13 @@ X86_AVX512_VNNI = Isa(
         tile=(16, 4),
         axes=(0, 1),
         intrinsic=Intrinsic("fpc.vpdpbusd.512", _DESCRIPTION, _IMPLEMENTATION),
+    ),
+    dot_int16=DotProduct(
+        lanes=16,
+        depth=2,
+        tile=(16, 2),
+        axes=(0, 1),
+        intrinsic=Intrinsic("fpc.vpdpwssd.512", _INT16_DESCRIPTION, _INT16_IMPLEMENTATION),
     ),
     column_dot=ColumnDot(
         lanes=16,

@@ -44,6 +44,11 @@ class Elementwise(Kernel):
         return self.stored
 
     @property
+    def computed(self) -> DType:
+        """The type in which `element` takes operands."""
+        return DType.I32
+
+    @property
     @abstractmethod
     def parameters(self) -> tuple[Parameter, ...]:
         """The numbers that the function is given besides."""
@@ -52,7 +57,7 @@ class Elementwise(Kernel):
     def element(
         self, library: Library, a: Expression, b: Expression, numbers: tuple[Tensor, ...]
     ) -> Expression:
-        """The result for stored elements as int32, as int32."""
+        """The result for stored elements, in the type `computed`."""
 
     def lower(self, library: Library, isa: Isa) -> Schedule:
         """The loops, scheduled."""
@@ -64,14 +69,14 @@ class Elementwise(Kernel):
 
         def element(row: Expression, column: Expression) -> Expression:
             first, second = (
-                library.i32(x[operand_index(self.shape, shape, row, column)])
+                library.cast(x[operand_index(self.shape, shape, row, column)], self.computed)
                 for x, shape in zip((a, b), self.shapes, strict=True)
             )
             return library.cast(self.element(library, first, second, numbers), self.stored.dtype)
 
         result = library.compute(self.stored.shape, element, "result")
         schedule = library.schedule([a, b, *numbers, result])
-        vectorise_rows(schedule, "result", isa.lanes)
+        vectorise_rows(schedule, "result", isa.lanes * DType.I32.bits // self.computed.bits)
         return schedule
 
 

@@ -20,6 +20,7 @@ from fpc.backends.tvm.kernels.pool import MaxPool, MeanPool
 from fpc.backends.tvm.kernels.softmax import Softmax
 from fpc.backends.tvm.kernels.take import Take
 from fpc.backends.tvm.kernels.transpose import Transpose
+from fpc.backends.tvm.kernels.wide.table import WideKernel
 
 AnyKernel: TypeAlias = Annotated[
     Convolution
@@ -39,7 +40,8 @@ AnyKernel: TypeAlias = Annotated[
     | Take
     | Transpose
     | Bilinear
-    | Copy,
+    | Copy
+    | WideKernel,
     Field(discriminator="family"),
 ]
 """A kernel of some family, told by its name when it is read."""

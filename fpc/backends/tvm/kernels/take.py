@@ -18,7 +18,7 @@ from fpc.ir.dtype import DType
 class Take(Kernel):
     """Along each of `axes` the result takes the operand's element that a table names.
 
-    The tables, int32, one an axis, are parameters, and so is after them the element (int32[1], as
+    The tables, int32, one an axis, are parameters, and so is after them the element ([1], as
     stored) that stands where a table names -1. Along other axes nothing changes.
     """
 
@@ -47,7 +47,7 @@ class Take(Kernel):
             axis: library.parameter(Parameter(DType.I32, (self._extent(axis),)), f"table{axis}")
             for axis in self.axes
         }
-        fill = library.parameter(Parameter(DType.I32, (1,)), "fill")
+        fill = library.parameter(Parameter(self.stored.dtype, (1,)), "fill")
 
         def element(row: Expression, column: Expression) -> Expression:
             index = list(logical(self.after, row, column))
@@ -56,9 +56,7 @@ class Take(Kernel):
                 index[axis] = table[index[axis]]
                 inside.append(index[axis] >= 0)
             value = x[place(self.before, index)]
-            return library.where(
-                library.every(inside), value, library.cast(fill[0], self.stored.dtype)
-            )
+            return library.where(library.every(inside), value, fill[0])
 
         result = library.compute(self.stored.shape, element, "result")
         schedule = library.schedule([x, *tables.values(), fill, result])

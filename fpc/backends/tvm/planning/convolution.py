@@ -41,7 +41,7 @@ def conv2d(site: Site[Conv2d]) -> None:
     weights = site.array(1, "weights")
     site.require_int8()
     op, x = site.op, site.type()
-    window = _window(site)
+    window = window_of(site)
     units, taps_v, taps_h, depth = weights.shape
     if op.is_depthwise(x) and units == op.groups:
         _depthwise(site, window, weights)
@@ -50,7 +50,8 @@ def conv2d(site: Site[Conv2d]) -> None:
     multiply(site, site.operand_as_is(), window, weights)
 
 
-def _window(site: Site[Conv2d]) -> Window:
+def window_of(site: Site[Conv2d]) -> Window:
+    """How the filters slide; over rows where they have one tap and take every position."""
     op = site.op
     batch, _, height, width = op.layout.split(site.type().shape)
     _, _, *kernel = op.layout.split(site.type(1).shape)

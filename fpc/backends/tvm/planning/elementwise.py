@@ -84,7 +84,7 @@ def minimum(site: Site[Minimum]) -> None:
 
 
 def _extreme(site: Site[Maximum] | Site[Minimum], *, greater: bool) -> None:
-    site.require_int8()
+    site.require_integers()
     a, b = site.operand(0), site.operand(1)
     shapes = site.type(0).shape, site.type(1).shape
     shape = site.node.output.type.shape

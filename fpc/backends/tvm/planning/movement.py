@@ -109,7 +109,7 @@ def elements(site: Site[Op], result: TensorType, sources: Sources, fill: float =
     }
     kernel = take.Take(x.buffer, stored, site.type().shape, result.shape, tuple(tables))
     numbers = [table.astype(np.int32) for table in tables.values()]
-    held = np.array([fill + stored.offset], np.int32)
+    held = np.array([fill + stored.offset], stored.dtype.numpy)
     return site.assembler.call(kernel, [x], [*numbers, held])
 
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import TypeAlias
 
 import numpy as np
 
+from fpc.backends.tvm.assembler import Stored
+from fpc.backends.tvm.buffer import Buffer
 from fpc.backends.tvm.kernels import pool
 from fpc.backends.tvm.kernels.mean import Mean
 from fpc.backends.tvm.kernels.window import Window
@@ -13,21 +17,34 @@ from fpc.backends.tvm.planning.movement import transposed
 from fpc.backends.tvm.planning.site import Site
 from fpc.interp.integer.pooling import xnnpack_mean_factors
 from fpc.interp.window import window_counts
-from fpc.ir.constant import Array
 from fpc.ir.ops import AvgPool, GlobalAvgPool, MaxPool, ReduceMean
+
+SiteOfMean: TypeAlias = Site[GlobalAvgPool] | Site[ReduceMean]
+MeanOfRows: TypeAlias = Callable[[SiteOfMean, Stored, Buffer, int], Stored]
+"""The mean of so many neighbouring rows, stored in some way."""
 
 
 def global_avg_pool(site: Site[GlobalAvgPool]) -> None:
     """`GlobalAvgPool`."""
     site.require_int8()
+    pool_globally(site, _mean)
+
+
+def pool_globally(site: Site[GlobalAvgPool], mean: MeanOfRows) -> None:
+    """Let the result be the mean over the positions of every map."""
     count = math.prod(site.type().shape[1:-1])
-    x = site.operand()
-    site.emit(Mean(x.buffer, site.result, count), [x], _factors(site, count))
+    made = mean(site, site.operand(), site.result, count)
+    site.assembler.define(site.node.output, made)
 
 
 def reduce_mean(site: Site[ReduceMean]) -> None:
-    """`ReduceMean`: the axes to reduce are brought side by side, the others behind them."""
+    """`ReduceMean`."""
     site.require_int8()
+    reduce_by(site, _mean)
+
+
+def reduce_by(site: Site[ReduceMean], mean: MeanOfRows) -> None:
+    """Let the result be the mean over the op's axes, brought side by side before the others."""
     shape, axes = site.type().shape, site.op.axes
     count = math.prod(shape[axis] for axis in axes)
     x, stored = site.operand(), site.result
@@ -38,25 +55,26 @@ def reduce_mean(site: Site[ReduceMean]) -> None:
             site.assembler.storage(site.type().with_shape((rows, rest))) for rows in (count, 1)
         )
         x = site.assembler.copied(transposed(site, shape, [*axes, *kept]), matrix)
-    made = site.assembler.call(Mean(x.buffer, stored, count), [x], _factors(site, count))
+    made = mean(site, x, stored, count)
     site.assembler.define(site.node.output, site.assembler.copied(made, site.result))
 
 
-def _factors(site: Site[GlobalAvgPool] | Site[ReduceMean], count: int) -> list[Array]:
+def _mean(site: SiteOfMean, x: Stored, stored: Buffer, count: int) -> Stored:
     quants = site.type().quantisation, site.node.output.type.quantisation
-    return [np.array(xnnpack_mean_factors(*quants, count), np.float32)]
+    factors = np.array(xnnpack_mean_factors(*quants, count), np.float32)
+    return site.assembler.call(Mean(x.buffer, stored, count), [x], [factors])
 
 
 def max_pool(site: Site[MaxPool]) -> None:
     """`MaxPool`."""
-    site.require_int8()
+    site.require_integers()
     x, op = site.operand(), site.op
     site.emit(pool.MaxPool(x.buffer, site.result, _window(site, op.dilations)), [x])
 
 
 def avg_pool(site: Site[AvgPool]) -> None:
     """`AvgPool`."""
-    site.require_int8()
+    site.require_integers()
     x, op, source = site.operand(), site.op, site.type()
     window = _window(site, (1, 1))
     counts = window_counts(op, (1, *source.shape[1:]))

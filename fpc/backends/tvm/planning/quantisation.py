@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from fpc.backends.tvm.buffer import Buffer
 from fpc.backends.tvm.kernels import conversion
 from fpc.backends.tvm.planning.site import Site
 from fpc.ir.ops import Dequantize, Quantize
@@ -11,7 +12,7 @@ from fpc.ir.ops import Dequantize, Quantize
 
 def quantize(site: Site[Quantize]) -> None:
     """`Quantize`."""
-    x, result, stored = site.operand(), site.node.output.type, site.result
+    x, result, stored = site.operand_as_is(), site.node.output.type, site.result
     zero_point = result.quantisation.zero_point
     span = result.dtype.minimum - zero_point, result.dtype.maximum - zero_point
     factor = np.array([np.float32(1) / np.float32(result.quantisation.scale)], np.float32)
@@ -24,4 +25,5 @@ def dequantize(site: Site[Dequantize]) -> None:
     x, quant = site.operand(), site.type().quantisation
     zero_point = np.array([quant.zero_point + x.buffer.offset], np.int32)
     scale = np.array([quant.scale], np.float32)
-    site.emit(conversion.Dequantize(x.buffer, site.result), [x], [zero_point, scale])
+    plain = Buffer.plain(site.node.output.type)
+    site.emit(conversion.Dequantize(x.buffer, plain), [x], [zero_point, scale])

@@ -83,6 +83,18 @@ class Site(Generic[OpT_co]):
                     "compile with --int8, or use --backend tflite",
                 )
 
+    def require_integers(self) -> None:
+        """`UnsupportedOpError` unless the first operand and the results are int8, or all int16."""
+        types = [value.type for value in (*self.node.operands[:1], *self.node.outputs)]
+        dtype = types[0].dtype
+        for of_value in types:
+            fits = of_value.dtype is dtype and of_value.is_quantised
+            if dtype not in (DType.I8, DType.I16) or not fits:
+                raise self.unsupported(
+                    f"it takes {of_value.dtype.value}, kernels take quantised int8 or int16",
+                    "compile with --int8 or --int16, or use --backend tflite",
+                )
+
     def unsupported(self, reason: str, remedy: str) -> UnsupportedOpError:
         """The error that says why this node has no kernel and what to do about it."""
         return UnsupportedOpError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from fpc.backends.tvm.assembler import Stored
 from fpc.backends.tvm.kernels.window import Window
 from fpc.backends.tvm.planning.convolution import multiply, ungrouped
 from fpc.backends.tvm.planning.movement import elements
@@ -16,9 +17,16 @@ def conv_transpose2d(site: Site[ConvTranspose2d]) -> None:
     """`ConvTranspose2d`."""
     weights = site.array(1, "weights")
     site.require_int8()
+    x, window = spread_for(site)
+    flipped = ungrouped(weights[:, ::-1, ::-1], site.op.groups)
+    multiply(site, x, window, flipped.reshape(weights.shape[0], -1, site.type().shape[-1]))
+
+
+def spread_for(site: Site[ConvTranspose2d]) -> tuple[Stored, Window]:
+    """The operand spread with real zeros, and the window of flipped filters that slides over it."""
     op, source = site.op, site.type()
     batch, *extent, channels = source.shape
-    units, *kernel, _ = weights.shape
+    _, *kernel, _ = site.type(1).shape
     _, rows, columns, _ = site.node.output.type.shape
     tables: dict[int, NDArray[np.intp]] = {}
     for axis, count in enumerate((rows, columns)):
@@ -27,10 +35,9 @@ def conv_transpose2d(site: Site[ConvTranspose2d]) -> None:
         tables[axis + 1] = _spread(extent[axis], first, op.strides[axis], count + reach - 1)
     size = tables[1].size, tables[2].size
     spread = source.with_shape((batch, *size, channels))
-    x = elements(site, spread, tables, source.quantisation.zero_point)
+    zero = 0 if source.quant is None else source.quant.zero_point
     window = Window(batch, size, (rows, columns), (kernel[0], kernel[1]), dilations=op.dilations)
-    flipped = ungrouped(weights[:, ::-1, ::-1], op.groups)
-    multiply(site, x, window, flipped.reshape(units, -1, channels))
+    return elements(site, spread, tables, zero), window
 
 
 def _spread(extent: int, first: int, stride: int, size: int) -> NDArray[np.intp]:

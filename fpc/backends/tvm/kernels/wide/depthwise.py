@@ -1,0 +1,92 @@
+"""Depthwise convolutions of int16 and float32: channels in vectors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from fpc.backends.tvm.buffer import Buffer, Parameter
+from fpc.backends.tvm.isa.description import Isa
+from fpc.backends.tvm.kernels.depthwise import DepthwiseTile
+from fpc.backends.tvm.kernels.kernel import Kernel
+from fpc.backends.tvm.kernels.loops import vectorise_rows
+from fpc.backends.tvm.kernels.wide.convolution import weights_type
+from fpc.backends.tvm.kernels.wide.scaling import Finish, Scaling
+from fpc.backends.tvm.kernels.window import Window
+from fpc.backends.tvm.library import Expression, Library, Schedule
+from fpc.ir.dtype import DType
+
+_TOTALS = "totals"
+
+
+@dataclass(frozen=True)
+class WideDepthwise(Kernel):
+    """Sums over taps for every position and channel, finished; padding is zero."""
+
+    family: Literal["wide_depthwise"] = field(default="wide_depthwise", kw_only=True)
+
+    operand: Buffer
+    stored: Buffer
+    window: Window
+    tile: DepthwiseTile
+    sums: DType
+    scaling: Scaling
+
+    @property
+    def operands(self) -> tuple[Buffer, ...]:
+        """The feature map."""
+        return (self.operand,)
+
+    @property
+    def result(self) -> Buffer:
+        """The feature map of the responses."""
+        return self.stored
+
+    def lower(self, library: Library, isa: Isa) -> Schedule:
+        """The loops, scheduled."""
+        window, channels = self.window, self.stored.columns
+        x = library.placeholder(self.operand, "x")
+        kind = Parameter(weights_type(self.operand.dtype), (*window.kernel, channels))
+        weights = library.parameter(kind, "weights")
+        finish = Finish.of(library, self.scaling, self.sums, self.stored.dtype, channels)
+        like = Buffer(self.operand.dtype, 0, channels, channels)
+        padded = window.padded(library, self.operand, x, like, 0)
+        i, j = window.tap_axes(library)
+
+        def total(line: Expression, position: Expression, channel: Expression) -> Expression:
+            image, row = window.row(line, i)
+            activation = padded[image, row, window.column(position, j), channel]
+            factors = activation, weights[i, j, channel]
+            left, right = (library.cast(factor, self.sums) for factor in factors)
+            return library.sum(left * right, (i, j))
+
+        lines, positions = window.batch * window.count[0], window.count[1]
+        totals = library.compute((lines, positions, channels), total, _TOTALS)
+
+        def finished(row: Expression, channel: Expression) -> Expression:
+            of_row = totals[row // positions, row % positions, channel]
+            return finish.apply(library, of_row, channel)
+
+        result = library.compute(self.stored.shape, finished, "result")
+        schedule = library.schedule([x, weights, *finish.arguments, result])
+        self._schedule(schedule, isa)
+        return schedule
+
+    def _schedule(self, schedule: Schedule, isa: Isa) -> None:
+        totals, result = schedule.get_sblock(_TOTALS), schedule.get_sblock("result")
+        row, channel = schedule.get_loops(result)
+        lines = self.window.batch * self.window.count[0]
+        line, block, position = schedule.split(row, [lines, None, self.tile.positions])
+        outer, lane = schedule.split(channel, [None, isa.lanes])
+        schedule.reorder(line, outer, block, position, lane)
+        schedule.compute_at(totals, block, preserve_unit_loops=True)
+        *_, x, lanes, i, j = schedule.get_loops(totals)
+        schedule.reorder(i, j, x, lanes)
+        # A reduction takes no vectors any more once its start is a block of its own.
+        schedule.vectorize(lanes)
+        for loop in (x, j, i):
+            schedule.unroll(loop)
+        schedule.decompose_reduction(totals, i)
+        schedule.vectorize(lane)
+        schedule.unroll(position)
+        vectorise_rows(schedule, "padded", isa.lanes)

@@ -1,0 +1,75 @@
+"""Means over whole feature maps of int16 and float32."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from fpc.backends.tvm.buffer import Buffer, Parameter
+from fpc.backends.tvm.isa.description import Isa
+from fpc.backends.tvm.kernels.kernel import Kernel
+from fpc.backends.tvm.kernels.wide.fixed_point import FACTOR, scaled
+from fpc.backends.tvm.library import Expression, Library, Schedule
+from fpc.ir.dtype import DType
+
+
+@dataclass(frozen=True)
+class WideMean(Kernel):
+    """The sum of `count` neighbouring rows times a factor.
+
+    The parameter is a fixed-point `FACTOR`, the result saturated, or float32[1].
+    """
+
+    family: Literal["wide_mean"] = field(default="wide_mean", kw_only=True)
+
+    operand: Buffer
+    stored: Buffer
+    count: int
+
+    @property
+    def operands(self) -> tuple[Buffer, ...]:
+        """The feature map."""
+        return (self.operand,)
+
+    @property
+    def result(self) -> Buffer:
+        """One row an image."""
+        return self.stored
+
+    def lower(self, library: Library, isa: Isa) -> Schedule:
+        """The loops, scheduled."""
+        floating = self.operand.dtype is DType.F32
+        x = library.placeholder(self.operand, "x")
+        kind = Parameter(DType.F32, (1,)) if floating else FACTOR
+        factor = library.parameter(kind, "factor")
+        i = library.reduce_axis(self.count, "i")
+        sums = DType.F32 if floating else DType.I64
+
+        def total(image: Expression, channel: Expression) -> Expression:
+            return library.sum(library.cast(x[image * self.count + i, channel], sums), (i,))
+
+        totals = library.compute(self.stored.shape, total, "totals")
+
+        def element(image: Expression, channel: Expression) -> Expression:
+            if floating:
+                return totals[image, channel] * factor[0]
+            value = scaled(library, totals[image, channel], factor)
+            dtype = self.stored.dtype
+            low, high = (library.constant(n, sums) for n in (dtype.minimum, dtype.maximum))
+            return library.cast(library.maximum(library.minimum(value, high), low), dtype)
+
+        result = library.compute(self.stored.shape, element, "result")
+        schedule = library.schedule([x, factor, result])
+        self._schedule(schedule, isa)
+        return schedule
+
+    def _schedule(self, schedule: Schedule, isa: Isa) -> None:
+        totals, result = schedule.get_sblock("totals"), schedule.get_sblock("result")
+        _, channel = schedule.get_loops(result)
+        outer, lane = schedule.split(channel, [None, isa.lanes])
+        schedule.compute_at(totals, outer, preserve_unit_loops=True)
+        *_, lanes, i = schedule.get_loops(totals)
+        schedule.reorder(i, lanes)
+        schedule.vectorize(lanes)
+        schedule.decompose_reduction(totals, i)
+        schedule.vectorize(lane)

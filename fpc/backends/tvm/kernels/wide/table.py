@@ -1,0 +1,22 @@
+"""Every kernel family of elements wider than a byte."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from fpc.backends.tvm.kernels.wide.convolution import WideConvolution
+from fpc.backends.tvm.kernels.wide.depthwise import WideDepthwise
+from fpc.backends.tvm.kernels.wide.elementwise import FloatElementwise, WideProduct, WideSum
+from fpc.backends.tvm.kernels.wide.lookup import WideLookup
+from fpc.backends.tvm.kernels.wide.mean import WideMean
+
+WideKernel: TypeAlias = (
+    WideConvolution
+    | WideDepthwise
+    | WideSum
+    | WideProduct
+    | FloatElementwise
+    | WideLookup
+    | WideMean
+)
+"""A kernel of some family, told by its name when it is read."""

@@ -1,0 +1,1 @@
+"""From nodes to kernels of elements wider than a byte: int16 and float32."""

@@ -1,0 +1,51 @@
+"""Sums and products of two int16 tensors."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fpc.backends.tvm.kernels.wide.elementwise import WideProduct, WideSum
+from fpc.backends.tvm.kernels.wide.fixed_point import factor_of
+from fpc.backends.tvm.planning.site import Site
+from fpc.interp.integer.elementwise import product_scale, reference_sum_factors
+from fpc.interp.integer.fixed_point import quantize_multiplier
+from fpc.interp.integer.rescale import activation_range
+from fpc.interp.numerics import Numerics
+from fpc.ir.constant import Array
+from fpc.ir.ops import Add, Mul, Sub
+
+
+def add(site: Site[Add]) -> None:
+    """`Add`."""
+    _signed_sum(site, subtracts=False)
+
+
+def sub(site: Site[Sub]) -> None:
+    """`Sub`."""
+    _signed_sum(site, subtracts=True)
+
+
+def _signed_sum(site: Site[Add] | Site[Sub], *, subtracts: bool) -> None:
+    site.require_integers()
+    a, b, result = site.operand(0), site.operand(1), site.node.output.type
+    quants = site.type(0).quantisation, site.type(1).quantisation
+    _, *factors = reference_sum_factors(*quants, result)
+    shapes = site.type(0).shape, site.type(1).shape
+    kernel = WideSum(a.buffer, b.buffer, site.result, result.shape, shapes, subtracts)
+    site.emit(kernel, [a, b], [_limits(site), *map(factor_of, factors)])
+
+
+def mul(site: Site[Mul]) -> None:
+    """`Mul`."""
+    site.require_integers()
+    a, b, result = site.operand(0), site.operand(1), site.node.output.type
+    quants = site.type(0).quantisation, site.type(1).quantisation, result.quantisation
+    factor = quantize_multiplier(float(product_scale(*quants)))
+    shapes = site.type(0).shape, site.type(1).shape
+    kernel = WideProduct(a.buffer, b.buffer, site.result, result.shape, shapes)
+    site.emit(kernel, [a, b], [_limits(site), factor_of(factor)])
+
+
+def _limits(site: Site[Add] | Site[Sub] | Site[Mul]) -> Array:
+    span = activation_range(site.node.output.type, site.op.activation, Numerics.TFLITE_XNNPACK)
+    return np.array(span, np.int64)

@@ -1,0 +1,62 @@
+"""Every operator that has kernels for int16 or float32, and the function that plans it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from fpc.backends.tvm.planning import elementwise as integers
+from fpc.backends.tvm.planning import movement, quantisation
+from fpc.backends.tvm.planning import pooling as pools
+from fpc.backends.tvm.planning.table import Planner
+from fpc.backends.tvm.planning.wide import activation, convolution, elementwise, pooling
+from fpc.ir import ops
+from fpc.ir.op import Op
+
+_BOTH: Mapping[type[Op], Planner] = MappingProxyType(
+    {
+        ops.Conv2d: convolution.conv2d,
+        ops.ConvTranspose2d: convolution.conv_transpose2d,
+        ops.Dense: convolution.dense,
+        ops.GlobalAvgPool: pooling.global_avg_pool,
+        ops.ReduceMean: pooling.reduce_mean,
+        ops.Concat: movement.concat,
+        ops.Split: movement.split,
+        ops.Slice: movement.slice_,
+        ops.Pad: movement.pad,
+        ops.Reshape: movement.reshape,
+        ops.Transpose: movement.transpose,
+        ops.DepthToSpace: movement.depth_to_space,
+        ops.Quantize: quantisation.quantize,
+    }
+)
+
+INT16_PLANNERS: Mapping[type[Op], Planner] = MappingProxyType(
+    {
+        **_BOTH,
+        ops.MaxPool: pools.max_pool,
+        ops.AvgPool: pools.avg_pool,
+        ops.Relu: activation.function,
+        ops.Relu6: activation.function,
+        ops.Clip: activation.function,
+        ops.LeakyRelu: activation.function,
+        ops.Sigmoid: activation.function,
+        ops.HardSigmoid: activation.function,
+        ops.Silu: activation.function,
+        ops.HardSwish: activation.function,
+        ops.Tanh: activation.function,
+        ops.Gelu: activation.function,
+        ops.Unary: activation.function,
+        ops.Requantize: activation.function,
+        ops.Add: elementwise.add,
+        ops.Sub: elementwise.sub,
+        ops.Mul: elementwise.mul,
+        ops.Maximum: integers.maximum,
+        ops.Minimum: integers.minimum,
+        ops.Dequantize: quantisation.dequantize,
+    }
+)
+"""Operators that take or give int16."""
+
+FLOAT_PLANNERS: Mapping[type[Op], Planner] = MappingProxyType({**_BOTH})
+"""Operators that take float32."""
