@@ -5,34 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from fpc.backends.tvm.buffer import Buffer, Parameter
+from fpc.backends.tvm.buffer import Parameter
 from fpc.backends.tvm.isa.description import Isa
-from fpc.backends.tvm.kernels.kernel import Kernel
+from fpc.backends.tvm.kernels.kernel import OneOperand
 from fpc.backends.tvm.kernels.loops import vectorise_rows
 from fpc.backends.tvm.library import Expression, Library, Schedule
 from fpc.ir.dtype import DType
 
 
 @dataclass(frozen=True)
-class Conversion(Kernel):
-    """A tensor in another number format, in rows as wide."""
-
-    operand: Buffer
-    stored: Buffer
-
-    @property
-    def operands(self) -> tuple[Buffer, ...]:
-        """The tensor as it was."""
-        return (self.operand,)
-
-    @property
-    def result(self) -> Buffer:
-        """The tensor as it will be."""
-        return self.stored
-
-
-@dataclass(frozen=True)
-class Quantize(Conversion):
+class Quantize(OneOperand):
     """Reals times a factor, clamped, rounded, halves to even; NaN counts as 0.
 
     Parameters are the factor, float32[1], and int32[3]: least and greatest integer less the zero
@@ -66,7 +48,7 @@ class Quantize(Conversion):
 
 
 @dataclass(frozen=True)
-class Dequantize(Conversion):
+class Dequantize(OneOperand):
     """Integers less the zero point (int32[1], as stored) times the scale (float32[1])."""
 
     family: Literal["dequantize"] = field(default="dequantize", kw_only=True)

@@ -8,7 +8,7 @@ from typing import Literal
 
 from fpc.backends.tvm.buffer import Buffer, Parameter, round_up
 from fpc.backends.tvm.isa.description import Isa
-from fpc.backends.tvm.kernels.kernel import Kernel
+from fpc.backends.tvm.kernels.kernel import OneOperand
 from fpc.backends.tvm.kernels.loops import fill_then_copy, vectorise_rows
 from fpc.backends.tvm.kernels.requantise import TOTALS, Epilogue, start_from_bias
 from fpc.backends.tvm.kernels.window import Reading, Window
@@ -36,7 +36,7 @@ class ConvolutionTile:
 
 
 @dataclass(frozen=True)
-class Convolution(Kernel):
+class Convolution(OneOperand):
     """Sums over taps and input channels for every position and output channel, requantised.
 
     A pointwise convolution or a dense layer is one with `Window.over_rows`. `by_line`, what a
@@ -46,23 +46,11 @@ class Convolution(Kernel):
 
     family: Literal["convolution"] = field(default="convolution", kw_only=True)
 
-    operand: Buffer
-    stored: Buffer
     window: Window
     tile: ConvolutionTile
     saturates: bool = False
     by_line: bool = False
     padding: int = 0
-
-    @property
-    def operands(self) -> tuple[Buffer, ...]:
-        """The feature map."""
-        return (self.operand,)
-
-    @property
-    def result(self) -> Buffer:
-        """The feature map of the responses."""
-        return self.stored
 
     def units(self, isa: Isa) -> int:
         """Output channels that are computed, whole vectors."""

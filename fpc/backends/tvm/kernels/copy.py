@@ -5,31 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from fpc.backends.tvm.buffer import Buffer
 from fpc.backends.tvm.isa.description import Isa
-from fpc.backends.tvm.kernels.kernel import Kernel
+from fpc.backends.tvm.kernels.kernel import OneOperand
 from fpc.backends.tvm.kernels.loops import vectorise_rows
 from fpc.backends.tvm.library import Expression, Library, Schedule
 
 
 @dataclass(frozen=True)
-class Copy(Kernel):
+class Copy(OneOperand):
     """The same integers in row-major order, stored as another buffer of equally many elements."""
 
     family: Literal["copy"] = field(default="copy", kw_only=True)
-
-    operand: Buffer
-    stored: Buffer
-
-    @property
-    def operands(self) -> tuple[Buffer, ...]:
-        """The tensor as it was."""
-        return (self.operand,)
-
-    @property
-    def result(self) -> Buffer:
-        """The tensor as it will be."""
-        return self.stored
 
     def lower(self, library: Library, isa: Isa) -> Schedule:
         """The loops, scheduled."""

@@ -8,7 +8,7 @@ from typing import Literal
 
 from fpc.backends.tvm.buffer import Buffer, Parameter
 from fpc.backends.tvm.isa.description import Isa
-from fpc.backends.tvm.kernels.kernel import Kernel
+from fpc.backends.tvm.kernels.kernel import OneOperand
 from fpc.backends.tvm.kernels.loops import vectorise_rows
 from fpc.backends.tvm.kernels.requantise import TOTALS, Epilogue, start_from_bias
 from fpc.backends.tvm.kernels.window import Window
@@ -24,26 +24,14 @@ class DepthwiseTile:
 
 
 @dataclass(frozen=True)
-class Depthwise(Kernel):
+class Depthwise(OneOperand):
     """Sums over taps for every position and channel, requantised."""
 
     family: Literal["depthwise"] = field(default="depthwise", kw_only=True)
 
-    operand: Buffer
-    stored: Buffer
     window: Window
     tile: DepthwiseTile
     saturates: bool = False
-
-    @property
-    def operands(self) -> tuple[Buffer, ...]:
-        """The feature map."""
-        return (self.operand,)
-
-    @property
-    def result(self) -> Buffer:
-        """The feature map of the responses."""
-        return self.stored
 
     def lower(self, library: Library, isa: Isa) -> Schedule:
         """The loops, scheduled."""

@@ -15,7 +15,7 @@ import numpy as np
 from fpc.backends.tvm.buffer import Buffer, Parameter, round_up
 from fpc.backends.tvm.isa.description import ColumnDot, Isa
 from fpc.backends.tvm.kernels.depthwise import DepthwiseTile
-from fpc.backends.tvm.kernels.kernel import Kernel
+from fpc.backends.tvm.kernels.kernel import OneOperand
 from fpc.backends.tvm.kernels.requantise import TOTALS, Epilogue, start_from_bias
 from fpc.backends.tvm.kernels.window import Window
 from fpc.backends.tvm.library import Expression, Library, Schedule, Tensor
@@ -24,26 +24,14 @@ from fpc.ir.dtype import DType
 
 
 @dataclass(frozen=True)
-class DepthwiseColumns(Kernel):
+class DepthwiseColumns(OneOperand):
     """Sums over taps for every position and channel, requantised; columns are not dilated."""
 
     family: Literal["depthwise_columns"] = field(default="depthwise_columns", kw_only=True)
 
-    operand: Buffer
-    stored: Buffer
     window: Window
     tile: DepthwiseTile
     saturates: bool = False
-
-    @property
-    def operands(self) -> tuple[Buffer, ...]:
-        """The feature map."""
-        return (self.operand,)
-
-    @property
-    def result(self) -> Buffer:
-        """The feature map of the responses."""
-        return self.stored
 
     def lower(self, library: Library, isa: Isa) -> Schedule:
         """The loops, scheduled."""

@@ -32,3 +32,21 @@ class Kernel(ABC):
     @abstractmethod
     def lower(self, library: Library, isa: Isa) -> Schedule:
         """The scheduled function of operands, parameters and result, in this order."""
+
+
+@dataclass(frozen=True)
+class OneOperand(Kernel):
+    """A kernel of one tensor: how that is stored, and how the result is."""
+
+    operand: Buffer
+    stored: Buffer
+
+    @property
+    def operands(self) -> tuple[Buffer, ...]:
+        """The operand."""
+        return (self.operand,)
+
+    @property
+    def result(self) -> Buffer:
+        """How the result is stored."""
+        return self.stored

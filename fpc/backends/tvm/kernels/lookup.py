@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from fpc.backends.tvm.buffer import Buffer, Parameter
+from fpc.backends.tvm.buffer import Parameter
 from fpc.backends.tvm.isa.description import ByteLookup, Isa
-from fpc.backends.tvm.kernels.kernel import Kernel
+from fpc.backends.tvm.kernels.kernel import OneOperand
 from fpc.backends.tvm.kernels.loops import vectorise_rows
 from fpc.backends.tvm.library import Expression, Library, Schedule
 from fpc.ir.dtype import DType
@@ -16,7 +16,7 @@ ENTRIES = 256
 
 
 @dataclass(frozen=True)
-class Lookup(Kernel):
+class Lookup(OneOperand):
     """Every element replaced by its entry in a table of 256, as stored.
 
     The table is a parameter, [1, 256] or, where each channel has its own, [channels, 256]; its
@@ -25,19 +25,7 @@ class Lookup(Kernel):
 
     family: Literal["lookup"] = field(default="lookup", kw_only=True)
 
-    operand: Buffer
-    stored: Buffer
     by_channel: bool = False
-
-    @property
-    def operands(self) -> tuple[Buffer, ...]:
-        """The tensor of arguments."""
-        return (self.operand,)
-
-    @property
-    def result(self) -> Buffer:
-        """The tensor of values, in rows of as many columns."""
-        return self.stored
 
     def lower(self, library: Library, isa: Isa) -> Schedule:
         """The loops, scheduled."""

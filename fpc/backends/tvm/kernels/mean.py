@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from fpc.backends.tvm.buffer import Buffer, Parameter
+from fpc.backends.tvm.buffer import Parameter
 from fpc.backends.tvm.isa.description import Isa
-from fpc.backends.tvm.kernels.kernel import Kernel
+from fpc.backends.tvm.kernels.kernel import OneOperand
 from fpc.backends.tvm.library import Expression, Library, Schedule
 from fpc.ir.dtype import DType
 
@@ -16,24 +16,12 @@ SCALE = Parameter(DType.F32, (2,))
 
 
 @dataclass(frozen=True)
-class Mean(Kernel):
+class Mean(OneOperand):
     """The mean of `count` neighbouring rows, scaled and rounded, halves to even."""
 
     family: Literal["mean"] = field(default="mean", kw_only=True)
 
-    operand: Buffer
-    stored: Buffer
     count: int
-
-    @property
-    def operands(self) -> tuple[Buffer, ...]:
-        """The feature map."""
-        return (self.operand,)
-
-    @property
-    def result(self) -> Buffer:
-        """One row an image."""
-        return self.stored
 
     def lower(self, library: Library, isa: Isa) -> Schedule:
         """The loops, scheduled."""

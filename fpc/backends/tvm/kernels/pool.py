@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from fpc.backends.tvm.buffer import Buffer, Parameter
+from fpc.backends.tvm.buffer import Parameter
 from fpc.backends.tvm.isa.description import Isa
-from fpc.backends.tvm.kernels.kernel import Kernel
+from fpc.backends.tvm.kernels.kernel import OneOperand
 from fpc.backends.tvm.kernels.loops import reduce_in_vectors, vectorise_rows
 from fpc.backends.tvm.kernels.window import Window
 from fpc.backends.tvm.library import Expression, Library, Schedule
@@ -15,22 +15,10 @@ from fpc.ir.dtype import DType
 
 
 @dataclass(frozen=True)
-class Pool(Kernel):
+class Pool(OneOperand):
     """The reduction of every window, stored as the operand is."""
 
-    operand: Buffer
-    stored: Buffer
     window: Window
-
-    @property
-    def operands(self) -> tuple[Buffer, ...]:
-        """The feature map."""
-        return (self.operand,)
-
-    @property
-    def result(self) -> Buffer:
-        """The pooled map."""
-        return self.stored
 
 
 @dataclass(frozen=True)

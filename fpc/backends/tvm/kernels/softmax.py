@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from fpc.backends.tvm.buffer import Buffer, Parameter
+from fpc.backends.tvm.buffer import Parameter
 from fpc.backends.tvm.isa.description import Isa
-from fpc.backends.tvm.kernels.kernel import Kernel
+from fpc.backends.tvm.kernels.kernel import OneOperand
 from fpc.backends.tvm.library import Expression, Library, Schedule
 from fpc.ir.dtype import DType
 
@@ -15,7 +15,7 @@ ENTRIES = 256
 
 
 @dataclass(frozen=True)
-class Softmax(Kernel):
+class Softmax(OneOperand):
     """Exponentials of what every element is below its row's greatest, in shares of their sum.
 
     Exponentials are added in float32 from the first column to the last. Parameters are the table,
@@ -24,19 +24,6 @@ class Softmax(Kernel):
     """
 
     family: Literal["softmax"] = field(default="softmax", kw_only=True)
-
-    operand: Buffer
-    stored: Buffer
-
-    @property
-    def operands(self) -> tuple[Buffer, ...]:
-        """The scores."""
-        return (self.operand,)
-
-    @property
-    def result(self) -> Buffer:
-        """The shares."""
-        return self.stored
 
     def lower(self, library: Library, isa: Isa) -> Schedule:
         """The loops, as they are: sums in order take no vectors."""

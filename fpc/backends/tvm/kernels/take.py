@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from fpc.backends.tvm.buffer import Buffer, Parameter
+from fpc.backends.tvm.buffer import Parameter
 from fpc.backends.tvm.isa.description import Isa
 from fpc.backends.tvm.kernels.index import logical, place
-from fpc.backends.tvm.kernels.kernel import Kernel
+from fpc.backends.tvm.kernels.kernel import OneOperand
 from fpc.backends.tvm.kernels.loops import vectorise_rows
 from fpc.backends.tvm.library import Expression, Library, Schedule
 from fpc.ir.dtype import DType
 
 
 @dataclass(frozen=True)
-class Take(Kernel):
+class Take(OneOperand):
     """Along each of `axes` the result takes the operand's element that a table names.
 
     The tables, int32, one an axis, are parameters, and so is after them the element ([1], as
@@ -24,21 +24,9 @@ class Take(Kernel):
 
     family: Literal["take"] = field(default="take", kw_only=True)
 
-    operand: Buffer
-    stored: Buffer
     before: tuple[int, ...]
     after: tuple[int, ...]
     axes: tuple[int, ...]
-
-    @property
-    def operands(self) -> tuple[Buffer, ...]:
-        """The tensor taken from."""
-        return (self.operand,)
-
-    @property
-    def result(self) -> Buffer:
-        """What is taken."""
-        return self.stored
 
     def lower(self, library: Library, isa: Isa) -> Schedule:
         """The loops, scheduled."""

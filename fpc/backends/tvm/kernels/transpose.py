@@ -5,34 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from fpc.backends.tvm.buffer import Buffer
 from fpc.backends.tvm.isa.description import Isa
 from fpc.backends.tvm.kernels.index import logical, place
-from fpc.backends.tvm.kernels.kernel import Kernel
+from fpc.backends.tvm.kernels.kernel import OneOperand
 from fpc.backends.tvm.kernels.loops import vectorise_rows
 from fpc.backends.tvm.library import Expression, Library, Schedule
 
 
 @dataclass(frozen=True)
-class Transpose(Kernel):
+class Transpose(OneOperand):
     """Axis i of the result is axis permutation[i] of an operand of `shape`."""
 
     family: Literal["transpose"] = field(default="transpose", kw_only=True)
 
-    operand: Buffer
-    stored: Buffer
     shape: tuple[int, ...]
     permutation: tuple[int, ...]
-
-    @property
-    def operands(self) -> tuple[Buffer, ...]:
-        """The tensor as it was."""
-        return (self.operand,)
-
-    @property
-    def result(self) -> Buffer:
-        """The tensor as it will be."""
-        return self.stored
 
     def lower(self, library: Library, isa: Isa) -> Schedule:
         """The loops, scheduled."""
