@@ -34,6 +34,7 @@ from tests.backends import test_tvm_kernels as x86
 from tests.backends.arm.tvm import emulated
 from tests.backends.tflite_graphs import random_inputs
 from tests.backends.tflite_integer_cases import cases
+from tests.backends.tvm_draws import drawn_convolution, drawn_dense, drawn_of_two, extreme_inputs
 from tests.backends.tvm_programs import execute, merged, with_kernel_tiled
 from tests.numeric.integer_cases import Draw, one_op
 
@@ -69,11 +70,11 @@ def test_every_kernel_family_to_the_bit():
     isa = NEON_MLAL
     graphs = [case.graph for case in cases(DType.I8).values() if x86._is_planned(case.graph, isa)]
     runs = [(graph, random_inputs(graph), plan(graph, isa)) for graph in graphs]
-    for make, count in ((x86._convolution, 8), (x86._dense, 6), (x86._of_two, 6)):
+    for make, count in ((drawn_convolution, 8), (drawn_dense, 6), (drawn_of_two, 6)):
         drawn = [make(Draw(seed)) for seed in range(count)]
-        runs += [(graph, x86._extreme_inputs(graph), plan(graph, isa)) for graph in drawn]
+        runs += [(graph, extreme_inputs(graph), plan(graph, isa)) for graph in drawn]
     for graph in (make(Draw(3)) for make in x86._TILED.values()):
-        inputs = x86._extreme_inputs(graph)
+        inputs = extreme_inputs(graph)
         runs += [(graph, inputs, tiled) for tiled in _tiled(plan(graph, isa))]
     feeds = [array for _, inputs, _ in runs for array in inputs]
     outputs = iter(execute(merged([planned for _, _, planned in runs]), feeds, isa))

@@ -29,6 +29,9 @@ class DotProduct:
 
     A tile of weights has the shape `tile`; `axes` says which of its axes count units (0) and which
     terms (1), outermost first. Without an intrinsic LLVM chooses the instructions.
+
+    With a `fold` the intrinsic is for one unit only, whose sum it keeps in `partials` parts: term t
+    belongs to part t // 2 % partials. The fold adds up the parts of as many units.
     """
 
     lanes: int
@@ -36,6 +39,8 @@ class DotProduct:
     tile: tuple[int, ...]
     axes: tuple[int, ...]
     intrinsic: Intrinsic | None = None
+    partials: int = 1
+    fold: Intrinsic | None = None
 
     def index(self, unit: Expression, term: Expression) -> tuple[Expression, ...]:
         """Where in a tile the weight of a unit and a term lies."""
@@ -45,6 +50,10 @@ class DotProduct:
             places.append((unit, term)[axis] // inner[axis] % extent)
             inner[axis] *= extent
         return tuple(reversed(places))
+
+    def term_of_part(self, number: Expression, part: Expression) -> Expression:
+        """The `number`-th term that belongs to a part of a sum."""
+        return number // 2 * (2 * self.partials) + part * 2 + number % 2
 
     def pack(self, weights: Array) -> Array:
         """Weights [units, taps, terms] as [blocks of units, taps x blocks of terms, *tile].
@@ -123,6 +132,11 @@ class Isa:
     def is_native(self) -> bool:
         """Whether this machine's architecture is that of the instruction set."""
         return self.machine in {"", platform.machine()}
+
+    @property
+    def adds_pairs(self) -> bool:
+        """Whether the sum of two products fits into 16 bits."""
+        return self.least_weight > -128
 
     @property
     def activation(self) -> DType:

@@ -1,64 +1,103 @@
 """NEON without dot products (Cortex-A72, A53): widening multiplies, added in pairs to 32 bits.
 
-`smull` and `smlal` sum two products of signed bytes in 16 bits, `sadalp` adds neighbouring sums to
-32 bits (Arm Architecture Reference Manual): 16 products in 3 instructions. Two products of -128 and
--128 would overflow the 16 bits, so weights are at least -127.
+`smull` and `smlal2` sum two products of signed bytes in 16 bits, `sadalp` adds neighbouring sums to
+32 bits (Arm Architecture Reference Manual): 16 products of one unit in 3 instructions. Two products
+of -128 and -128 would overflow the 16 bits, so weights are at least -127.
 """
 
 from __future__ import annotations
 
 from fpc.backends.tvm.isa.description import DotProduct, Intrinsic, Isa
 
-_DESCRIPTION = """
+_STEP = """
 @T.prim_func(s_tir=True)
 def description(
-    A: T.Buffer((4,), "int8", offset_factor=1),
-    B: T.Buffer((2, 2, 4, 2), "int8", offset_factor=1),
-    C: T.Buffer((8,), "int32", offset_factor=1),
+    A: T.Buffer((16,), "int8", offset_factor=1),
+    B: T.Buffer((16,), "int8", offset_factor=1),
+    C: T.Buffer((4,), "int32", offset_factor=1),
 ) -> None:
     with T.sblock("root"):
-        T.reads(C[0:8], A[0:4], B[0:2, 0:2, 0:4, 0:2])
-        T.writes(C[0:8])
-        for i in T.serial(0, 8):
+        T.reads(C[0:4], A[0:16], B[0:16])
+        T.writes(C[0:4])
+        for p in T.serial(0, 4):
             for k in T.serial(0, 4):
                 with T.sblock("update"):
-                    vi, vk = T.axis.remap("SR", [i, k])
-                    C[vi] = C[vi] + T.cast(A[vk], "int32") * T.cast(
-                        B[vi // 4, vk // 2, vi % 4, vk % 2], "int32"
+                    vp, vk = T.axis.remap("SR", [p, k])
+                    C[vp] = C[vp] + T.cast(A[vk // 2 * 8 + vp * 2 + vk % 2], "int32") * T.cast(
+                        B[vk // 2 * 8 + vp * 2 + vk % 2], "int32"
                     )
 """
 
-_IMPLEMENTATION = """
+_STEP_CALLS = """
 @T.prim_func(s_tir=True)
 def implementation(
-    A: T.Buffer((4,), "int8", offset_factor=1),
-    B: T.Buffer((2, 2, 4, 2), "int8", offset_factor=1),
-    C: T.Buffer((8,), "int32", offset_factor=1),
+    A: T.Buffer((16,), "int8", offset_factor=1),
+    B: T.Buffer((16,), "int8", offset_factor=1),
+    C: T.Buffer((4,), "int32", offset_factor=1),
 ) -> None:
     with T.sblock("root"):
-        T.reads(C[0:8], A[0:4], B[0:2, 0:2, 0:4, 0:2])
-        T.writes(C[0:8])
-        a = T.reinterpret(A.vload([0], "int8x4"), dtype="int16x2")
-        first = T.reinterpret(T.broadcast(T.Shuffle([a], [0]), 4), dtype="int8x8")
-        second = T.reinterpret(T.broadcast(T.Shuffle([a], [1]), 4), dtype="int8x8")
-        for half in T.unroll(2):
-            w = B.vload([half, 0, 0, 0], dtype="int8x16")
-            C[T.ramp(half * 4, 1, 4)] += T.call_llvm_pure_intrin(
-                T.llvm_lookup_intrinsic_id("llvm.aarch64.neon.saddlp.v4i32.v8i16"),
-                T.call_llvm_pure_intrin(
-                    T.llvm_lookup_intrinsic_id("llvm.aarch64.neon.smull.v8i16"),
-                    first,
-                    T.vectorlow(w, dtype="int8x8"),
-                    dtype="int16x8",
-                )
-                + T.call_llvm_pure_intrin(
-                    T.llvm_lookup_intrinsic_id("llvm.aarch64.neon.smull.v8i16"),
-                    second,
-                    T.vectorhigh(w, dtype="int8x8"),
-                    dtype="int16x8",
-                ),
-                dtype="int32x4",
-            )
+        T.reads(C[0:4], A[0:16], B[0:16])
+        T.writes(C[0:4])
+        a = A.vload([0], "int8x16")
+        b = B.vload([0], "int8x16")
+        products = T.call_llvm_pure_intrin(
+            T.llvm_lookup_intrinsic_id("llvm.aarch64.neon.smull.v8i16"),
+            T.vectorlow(a, dtype="int8x8"),
+            T.vectorlow(b, dtype="int8x8"),
+            dtype="int16x8",
+        ) + T.call_llvm_pure_intrin(
+            T.llvm_lookup_intrinsic_id("llvm.aarch64.neon.smull.v8i16"),
+            T.vectorhigh(a, dtype="int8x8"),
+            T.vectorhigh(b, dtype="int8x8"),
+            dtype="int16x8",
+        )
+        C[T.ramp(0, 1, 4)] += T.call_llvm_pure_intrin(
+            T.llvm_lookup_intrinsic_id("llvm.aarch64.neon.saddlp.v4i32.v8i16"),
+            products,
+            dtype="int32x4",
+        )
+"""
+
+_FOLD = """
+@T.prim_func(s_tir=True)
+def description(
+    C: T.Buffer((4, 4), "int32", offset_factor=1), S: T.Buffer((4,), "int32", offset_factor=1)
+) -> None:
+    with T.sblock("root"):
+        T.reads(C[0:4, 0:4])
+        T.writes(S[0:4])
+        for u in T.serial(0, 4):
+            with T.sblock("fold"):
+                vu = T.axis.remap("S", [u])
+                S[vu] = C[vu, 0] + C[vu, 1] + C[vu, 2] + C[vu, 3]
+"""
+
+_FOLD_CALLS = """
+@T.prim_func(s_tir=True)
+def implementation(
+    C: T.Buffer((4, 4), "int32", offset_factor=1), S: T.Buffer((4,), "int32", offset_factor=1)
+) -> None:
+    with T.sblock("root"):
+        T.reads(C[0:4, 0:4])
+        T.writes(S[0:4])
+        first = T.call_llvm_pure_intrin(
+            T.llvm_lookup_intrinsic_id("llvm.aarch64.neon.addp.v4i32"),
+            C.vload([0, 0], dtype="int32x4"),
+            C.vload([1, 0], dtype="int32x4"),
+            dtype="int32x4",
+        )
+        second = T.call_llvm_pure_intrin(
+            T.llvm_lookup_intrinsic_id("llvm.aarch64.neon.addp.v4i32"),
+            C.vload([2, 0], dtype="int32x4"),
+            C.vload([3, 0], dtype="int32x4"),
+            dtype="int32x4",
+        )
+        S[T.ramp(0, 1, 4)] = T.call_llvm_pure_intrin(
+            T.llvm_lookup_intrinsic_id("llvm.aarch64.neon.addp.v4i32"),
+            first,
+            second,
+            dtype="int32x4",
+        )
 """
 
 NEON_MLAL = Isa(
@@ -70,18 +109,23 @@ NEON_MLAL = Isa(
         "mcpu": "cortex-a72",
         "mattr": ["+neon"],
         "num-cores": 1,
+        # Clamps are single instructions where numbers and signs of zeros need no care.
+        "fast-math-nnan": True,
+        "fast-math-nsz": True,
     },
     features=frozenset({"asimd"}),
     machine="aarch64",
     lanes=8,
     offset=0,
-    accumulators=10,
+    accumulators=8,
     least_weight=-127,
     dot=DotProduct(
         lanes=8,
-        depth=4,
-        tile=(2, 2, 4, 2),
-        axes=(0, 1, 0, 1),
-        intrinsic=Intrinsic("fpc.smlal.sadalp", _DESCRIPTION, _IMPLEMENTATION),
+        depth=16,
+        tile=(8, 16),
+        axes=(0, 1),
+        intrinsic=Intrinsic("fpc.smlal.sadalp", _STEP, _STEP_CALLS),
+        partials=4,
+        fold=Intrinsic("fpc.addp", _FOLD, _FOLD_CALLS),
     ),
 )

@@ -85,21 +85,35 @@ class Convolution(OneOperand):
         i, j, k = (
             library.reduce_axis(taps_v, "i"),
             library.reduce_axis(taps_h, "j"),
-            library.reduce_axis(steps * dot.depth, "k"),
+            library.reduce_axis(steps * dot.depth // dot.partials, "k"),
         )
 
-        def total(line: Expression, position: Expression, unit: Expression) -> Expression:
+        def total(
+            line: Expression, position: Expression, unit: Expression, *part: Expression
+        ) -> Expression:
             image, row = window.row(line, i)
-            activation = source(image, row, window.column(position, j), k)
-            step = (i * taps_h + j) * steps + k // dot.depth
-            within = dot.index(unit % dot.lanes, k % dot.depth)
+            term = dot.term_of_part(k, *part) if part else k
+            activation = source(image, row, window.column(position, j), term)
+            step = (i * taps_h + j) * steps + term // dot.depth
+            within = dot.index(unit % dot.lanes, term % dot.depth)
             weight = weights[unit // dot.lanes, step, *within]
             return library.sum(library.i32(activation) * library.i32(weight), (i, j, k))
 
-        lines, positions = window.batch * window.count[0], window.count[1]
-        totals = library.compute((lines, positions, units), total, TOTALS)
-        schedule = epilogue.schedule(library, [x, weights], totals, dot.lanes)
-        self._schedule(library, isa, schedule)
+        shape = (window.batch * window.count[0], window.count[1], units)
+        if dot.fold is None:
+            totals = library.compute(shape, total, TOTALS)
+            schedule = epilogue.schedule(library, [x, weights], totals, dot.lanes)
+            self._schedule(library, isa, schedule)
+            return schedule
+        parts = library.compute((*shape, dot.partials), total, TOTALS)
+
+        def folded(line: Expression, position: Expression, unit: Expression) -> Expression:
+            first, *others = (parts[line, position, unit, part] for part in range(dot.partials))
+            return sum(others, first)
+
+        sums = library.compute(shape, folded, "folded")
+        schedule = epilogue.schedule_of_sums(library, [x, weights], sums)
+        self._schedule_of_parts(library, isa, schedule)
         return schedule
 
     def _source(self, library: Library, isa: Isa, x: Tensor, fill: Expression) -> Reading:
@@ -173,6 +187,38 @@ class Convolution(OneOperand):
         elif not self._reads_in_place(isa):
             vectorise_rows(schedule, "padded", isa.lanes)
 
+    def _schedule_of_parts(self, library: Library, isa: Isa, schedule: Schedule) -> None:
+        dot, tile = isa.dot, self.tile
+        assert dot.intrinsic is not None
+        assert dot.fold is not None
+        totals, folded, result = map(schedule.get_sblock, (TOTALS, "folded", "result"))
+        row, unit = schedule.get_loops(result)
+        lines = self.window.batch * self.window.count[0]
+        line, block, position = schedule.split(row, [lines, None, tile.positions])
+        outer, vector, lane = schedule.split(unit, [None, tile.vectors, dot.lanes])
+        schedule.reorder(outer, line, block, position, vector, lane)
+        schedule.compute_at(folded, block, preserve_unit_loops=True)
+        *_, fold_x, fold_n = schedule.get_loops(folded)
+        fold_across, fold_lanes = schedule.split(fold_n, [None, dot.partials])
+        schedule.compute_at(totals, block, preserve_unit_loops=True)
+        *_, x, n, part, i, j, k = schedule.get_loops(totals)
+        steps, unrolled, term = schedule.split(k, [None, tile.unroll, dot.depth // dot.partials])
+        schedule.reorder(i, j, steps, unrolled, x, n, part, term)
+        start = schedule.decompose_reduction(totals, i)
+        *_, start_x, start_n, start_part = schedule.get_loops(start)
+        schedule.vectorize(start_part)
+        library.register_intrinsic(dot.intrinsic)
+        schedule.tensorize(part, dot.intrinsic.name)
+        library.register_intrinsic(dot.fold)
+        schedule.tensorize(fold_lanes, dot.fold.name)
+        for loop in (start_x, start_n, unrolled, x, n, fold_x, fold_across, vector, position):
+            schedule.unroll(loop)
+        schedule.vectorize(lane)
+        if self.by_line:
+            fill_then_copy(schedule, "padded", isa.lanes)
+        elif not self._reads_in_place(isa):
+            vectorise_rows(schedule, "padded", isa.lanes)
+
 
 def tiles(convolution: Convolution, isa: Isa) -> Iterator[ConvolutionTile]:
     """The tile space: all whole tiles whose sums fit into the registers."""
@@ -180,6 +226,6 @@ def tiles(convolution: Convolution, isa: Isa) -> Iterator[ConvolutionTile]:
     vectors = convolution.units(isa) // isa.dot.lanes
     unroll = 2 if convolution.steps(isa) % 2 == 0 else 1
     for positions in range(1, _LARGEST_TILE + 1):
-        for wide in range(1, isa.accumulators // positions + 1):
+        for wide in range(1, isa.accumulators // isa.dot.partials // positions + 1):
             if across % positions == 0 and vectors % wide == 0:
                 yield ConvolutionTile(positions, wide, unroll)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
@@ -41,13 +42,25 @@ class Depthwise(OneOperand):
         epilogue = Epilogue.of(library, self.stored, channels, saturates=self.saturates)
         like = Buffer(isa.activation, 0, channels, channels, isa.offset)
         padded = window.padded(library, self.operand, x, like, epilogue.padding)
-        i, j = window.tap_axes(library)
+        taps = math.prod(window.kernel)
+        together = 2 if isa.adds_pairs else 1
+        i = library.reduce_axis(-(-taps // together), "i")
 
         def total(line: Expression, position: Expression, channel: Expression) -> Expression:
-            image, row = window.row(line, i)
-            activation = padded[image, row, window.column(position, j), channel]
-            weight = weights[i, j, channel]
-            return library.sum(library.i32(activation) * library.i32(weight), (i, j))
+            def product(tap: Expression) -> Expression:
+                row, column = tap // window.kernel[1], tap % window.kernel[1]
+                image, at = window.row(line, row)
+                activation = padded[image, at, window.column(position, column), channel]
+                return wide(activation) * wide(weights[row, column, channel])
+
+            def wide(value: Expression) -> Expression:
+                return library.cast(value, DType.I16 if isa.adds_pairs else DType.I32)
+
+            term = product(i * together)
+            if isa.adds_pairs:
+                other = i * together + 1
+                term += library.where(other < taps, product(other), wide(0))
+            return library.sum(library.i32(term), (i,))
 
         lines, positions = window.batch * window.count[0], window.count[1]
         totals = library.compute((lines, positions, channels), total, TOTALS)
@@ -63,11 +76,11 @@ class Depthwise(OneOperand):
         outer, lane = schedule.split(channel, [None, isa.lanes])
         schedule.reorder(line, outer, block, position, lane)
         schedule.compute_at(totals, block, preserve_unit_loops=True)
-        *_, x, lanes, i, j = schedule.get_loops(totals)
-        schedule.reorder(i, j, x, lanes)
+        *_, x, lanes, i = schedule.get_loops(totals)
+        schedule.reorder(i, x, lanes)
         # A reduction takes no vectors any more once its start is a block of its own.
         schedule.vectorize(lanes)
-        for loop in (x, j, i):
+        for loop in (x, i):
             schedule.unroll(loop)
         start_from_bias(schedule, totals, i)
         schedule.vectorize(lane)

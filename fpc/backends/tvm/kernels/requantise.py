@@ -94,6 +94,17 @@ class Epilogue:
         schedule.fuse_reduction_epilogue(TOTALS, "sums")
         return schedule
 
+    def schedule_of_sums(self, library: Library, given: Sequence[Tensor], sums: Tensor) -> Schedule:
+        """The same for `sums` [line, position, channel] that something else has folded."""
+        positions = int(sums.shape[1])
+
+        def requantised(row: Expression, channel: Expression) -> Expression:
+            total = sums[row // positions, row % positions, channel] + self.bias[channel]
+            return self._apply(library, total, channel)
+
+        result = library.compute(self.stored.shape, requantised, "result")
+        return library.schedule([*given, *self.arguments, result])
+
     def _apply(self, library: Library, total: Expression, channel: Expression) -> Expression:
         """The stored result for a sum."""
         real = library.cast(total, DType.F32) * self.scale[channel]

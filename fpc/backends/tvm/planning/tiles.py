@@ -19,12 +19,19 @@ def convolution_tile(convolution: Convolution, isa: Isa) -> ConvolutionTile:
     one whose number of sums is nearest to what was found best by measuring 15 shapes on a Xeon with
     AVX512-VNNI: 20 of 28 registers, or 14 for short sums, whose ends then overlap.
     """
+    if isa.dot.fold is not None:
+        return min(tiles(convolution, isa), key=lambda tile: _loads_of_parts(tile, isa))
     found = {tile: _cycles(tile, convolution, isa) for tile in tiles(convolution, isa)}
     least = min(found.values())
     good = [tile for tile, cycles in found.items() if cycles <= least * (1 + _TOLERANCE)]
     depth = convolution.depth(isa)
     wanted = (20 if depth > _SHORT_SUM else 14) * isa.accumulators // 28
     return min(good, key=lambda tile: (abs(tile.sums - wanted), -min(tile.positions, tile.vectors)))
+
+
+def _loads_of_parts(tile: ConvolutionTile, isa: Isa) -> float:
+    """Loads a sum, where every unit has its own: products hide them, but they take their slots."""
+    return (tile.positions + tile.vectors * isa.dot.lanes) / tile.sums
 
 
 def _cycles(tile: ConvolutionTile, convolution: Convolution, isa: Isa) -> float:
