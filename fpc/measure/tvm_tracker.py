@@ -132,7 +132,8 @@ class Tracker:
                 "tracker-unreachable",
                 f"there is no TVM RPC tracker to be reached at {self}",
                 notes=[str(error) or type(error).__name__],
-                help=f"start one: python -m tvm.exec.rpc_tracker --port {self.port}",
+                help=f"start one: python -m tvm.exec.rpc_tracker --port {self.port} "
+                f"--port-end {self.port + 1}",
             ) from None
 
 
