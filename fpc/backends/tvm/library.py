@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from fpc.ir.dtype import DType
 
@@ -30,6 +30,9 @@ Loop: TypeAlias = Any
 """A loop in a schedule."""
 Module: TypeAlias = Any
 """Functions, of loops and of graphs."""
+
+RealFunction: TypeAlias = Literal["exp", "log", "sqrt", "abs", "erf", "floor", "tanh"]
+"""An elementary function by TVM's name."""
 
 _ROUNDING = 1.5 * 2**23
 """Added to a float32 of magnitude below 2**22 it rounds to an integer, halves to even."""
@@ -129,6 +132,14 @@ class Library:
         """
         shifted = real + self.constant(_ROUNDING, DType.F32)
         return self.tirx.reinterpret("int32", shifted) - self.i32(_ROUNDING_BITS)
+
+    def least(self, dtype: DType) -> Expression:
+        """The least finite number of a type."""
+        return self.tirx.min_value(dtype.numpy.name)
+
+    def real_function(self, name: RealFunction, real: Expression) -> Expression:
+        """An elementary function of a float."""
+        return getattr(self.tirx, name)(real)
 
     def float64(self, value: Expression) -> Expression:
         """`value` as float64."""

@@ -64,7 +64,7 @@ def _bilinear(call: Call[Resize], x: Array) -> Array:
     """Both axes at once: the sum of four products, rounded once."""
     op = call.op
     xnnpack = call.numerics is Numerics.TFLITE_XNNPACK and call.result.dtype is not DType.I16
-    blend = xnnpack_blend if xnnpack else _reference_blend
+    blend = xnnpack_blend if xnnpack else reference_blend
     row_axis, column_axis = op.layout.spatial_axes
     rows = blend(op.coordinates, x.shape[row_axis], op.size[0])
     columns = blend(op.coordinates, x.shape[column_axis], op.size[1])
@@ -84,7 +84,7 @@ def _mix(x: Integers, blend: Blend, axis: int) -> Integers:
     return low * (blend.one - share) + high * share
 
 
-def _reference_blend(coordinates: Coordinates, extent: int, size: int) -> Blend:
+def reference_blend(coordinates: Coordinates, extent: int, size: int) -> Blend:
     """Coordinates in 10 fractional bits, not clamped: shares beyond the edges cancel out."""
     one = 1 << 10
     scale = (one * extent + size // 2) // size

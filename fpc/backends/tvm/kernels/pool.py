@@ -31,7 +31,7 @@ class MaxPool(Pool):
         """The loops, scheduled."""
         window, stored = self.window, self.stored
         x = library.placeholder(self.operand, "x")
-        least = library.constant(stored.dtype.minimum, stored.dtype)
+        least = library.least(stored.dtype)
         padded = window.padded(library, self.operand, x, stored, least)
         i, j = window.tap_axes(library)
 

@@ -17,6 +17,7 @@ from fpc.backends.tvm.planning.movement import transposed
 from fpc.backends.tvm.planning.site import Site
 from fpc.interp.integer.pooling import xnnpack_mean_factors
 from fpc.interp.window import window_counts
+from fpc.ir.constant import Array
 from fpc.ir.ops import AvgPool, GlobalAvgPool, MaxPool, ReduceMean
 
 SiteOfMean: TypeAlias = Site[GlobalAvgPool] | Site[ReduceMean]
@@ -69,22 +70,28 @@ def max_pool(site: Site[MaxPool]) -> None:
     """`MaxPool`."""
     site.require_integers()
     x, op = site.operand(), site.op
-    site.emit(pool.MaxPool(x.buffer, site.result, _window(site, op.dilations)), [x])
+    site.emit(pool.MaxPool(x.buffer, site.result, window_of(site, op.dilations)), [x])
 
 
 def avg_pool(site: Site[AvgPool]) -> None:
     """`AvgPool`."""
     site.require_integers()
     x, op, source = site.operand(), site.op, site.type()
-    window = _window(site, (1, 1))
-    counts = window_counts(op, (1, *source.shape[1:]))
-    spread = np.broadcast_to(counts.reshape(counts.shape[1:3] or (1, 1)), window.count)
+    window = window_of(site, (1, 1))
+    counts = counts_of(site, window)
     held = source.quantisation.zero_point if op.count_include_pad else 0
-    numbers = [spread.astype(np.int32), np.array([held + x.buffer.offset], np.int32)]
+    numbers = [counts.astype(np.int32), np.array([held + x.buffer.offset], np.int32)]
     site.emit(pool.MeanPool(x.buffer, site.result, window), [x], numbers)
 
 
-def _window(site: Site[MaxPool] | Site[AvgPool], dilations: tuple[int, int]) -> Window:
+def counts_of(site: Site[AvgPool], window: Window) -> Array:
+    """How many elements each window of a map averages over, [rows, columns]."""
+    counts = window_counts(site.op, (1, *site.type().shape[1:]))
+    return np.broadcast_to(counts.reshape(counts.shape[1:3] or (1, 1)), window.count)
+
+
+def window_of(site: Site[MaxPool] | Site[AvgPool], dilations: tuple[int, int]) -> Window:
+    """How a pool's window slides."""
     op, (batch, height, width, _) = site.op, site.type().shape
     _, rows, columns, _ = site.node.output.type.shape
     extent, count = (height, width), (rows, columns)

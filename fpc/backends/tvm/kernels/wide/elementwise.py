@@ -11,7 +11,7 @@ from fpc.backends.tvm.kernels.wide.fixed_point import FACTOR, scaled
 from fpc.backends.tvm.library import Expression, Library, Tensor
 from fpc.ir.dtype import DType
 
-FloatFunction = Literal["add", "sub", "mul", "div", "maximum", "minimum"]
+FunctionOfTwo = Literal["add", "sub", "mul", "div", "maximum", "minimum", "prelu"]
 
 _INTEGER_LIMITS = Parameter(DType.I64, (2,))
 _SUM_BITS = 15
@@ -80,7 +80,7 @@ class FloatElementwise(Elementwise):
 
     family: Literal["float_elementwise"] = field(default="float_elementwise", kw_only=True)
 
-    function: FloatFunction
+    function: FunctionOfTwo
 
     @property
     def computed(self) -> DType:
@@ -109,4 +109,6 @@ class FloatElementwise(Elementwise):
                 value = library.maximum(a, b)
             case "minimum":
                 value = library.minimum(a, b)
+            case "prelu":
+                value = library.choose(a > library.constant(0, DType.F32), a, a * b)
         return _limited(library, value, numbers[0])

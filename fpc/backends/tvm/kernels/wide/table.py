@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
+from fpc.backends.tvm.kernels.wide.bilinear import WideBilinear
 from fpc.backends.tvm.kernels.wide.convolution import WideConvolution
 from fpc.backends.tvm.kernels.wide.depthwise import WideDepthwise
 from fpc.backends.tvm.kernels.wide.elementwise import FloatElementwise, WideProduct, WideSum
+from fpc.backends.tvm.kernels.wide.function import FloatFunction
 from fpc.backends.tvm.kernels.wide.lookup import WideLookup
 from fpc.backends.tvm.kernels.wide.mean import WideMean
+from fpc.backends.tvm.kernels.wide.pool import FloatMeanPool
 
 WideKernel: TypeAlias = (
     WideConvolution
@@ -18,5 +21,8 @@ WideKernel: TypeAlias = (
     | FloatElementwise
     | WideLookup
     | WideMean
+    | WideBilinear
+    | FloatFunction
+    | FloatMeanPool
 )
 """A kernel of some family, told by its name when it is read."""

@@ -18,6 +18,7 @@ from fpc.backends.tvm.kernels.window import Window
 from fpc.backends.tvm.planning.convolution import ungrouped, window_of
 from fpc.backends.tvm.planning.site import Site
 from fpc.backends.tvm.planning.transposed_convolution import spread_for
+from fpc.backends.tvm.planning.wide.floating import limits
 from fpc.interp.integer.fixed_point import quantize_multiplier, reduced_multiplier
 from fpc.interp.integer.rescale import activation_range, effective_scales
 from fpc.interp.numerics import Numerics
@@ -26,8 +27,6 @@ from fpc.ir.dtype import DType
 from fpc.ir.ops import Conv2d, ConvTranspose2d, Dense
 
 SumOfProducts: TypeAlias = Site[Conv2d] | Site[ConvTranspose2d] | Site[Dense]
-
-_GREATEST_FLOAT = float(np.finfo(np.float32).max)
 
 
 def dense(site: Site[Dense]) -> None:
@@ -103,15 +102,9 @@ def _finish(site: SumOfProducts, weights: Array, scaling: Scaling, lanes: int) -
     given, result = site.node.optional_input(2), site.node.output.type
     bias = np.zeros(len(weights), weights.dtype) if given is None else given.data
     if scaling is Scaling.NONE:
-        low, high = site.op.activation.bounds
-        limits = np.array(
-            (
-                -_GREATEST_FLOAT if low is None else low,
-                _GREATEST_FLOAT if high is None else high,
-            ),
-            np.float32,
+        return _Finish(
+            DType.F32, (padded_channels(bias.astype(np.float32), lanes), limits(site.op.activation))
         )
-        return _Finish(DType.F32, (padded_channels(bias.astype(np.float32), lanes), limits))
     sums = _sums(weights, bias)
     span = activation_range(result, site.op.activation, Numerics.TFLITE_XNNPACK)
     quants = site.type().quantisation, site.type(1).quantisation, result.quantisation

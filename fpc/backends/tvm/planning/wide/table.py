@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -9,7 +10,14 @@ from fpc.backends.tvm.planning import elementwise as integers
 from fpc.backends.tvm.planning import movement, quantisation
 from fpc.backends.tvm.planning import pooling as pools
 from fpc.backends.tvm.planning.table import Planner
-from fpc.backends.tvm.planning.wide import activation, convolution, elementwise, pooling
+from fpc.backends.tvm.planning.wide import (
+    activation,
+    convolution,
+    elementwise,
+    floating,
+    pooling,
+    resize,
+)
 from fpc.ir import ops
 from fpc.ir.op import Op
 
@@ -27,6 +35,7 @@ _BOTH: Mapping[type[Op], Planner] = MappingProxyType(
         ops.Reshape: movement.reshape,
         ops.Transpose: movement.transpose,
         ops.DepthToSpace: movement.depth_to_space,
+        ops.Resize: resize.resize,
         ops.Quantize: quantisation.quantize,
     }
 )
@@ -58,5 +67,29 @@ INT16_PLANNERS: Mapping[type[Op], Planner] = MappingProxyType(
 )
 """Operators that take or give int16."""
 
-FLOAT_PLANNERS: Mapping[type[Op], Planner] = MappingProxyType({**_BOTH})
+FLOAT_PLANNERS: Mapping[type[Op], Planner] = MappingProxyType(
+    {
+        **_BOTH,
+        ops.MaxPool: floating.max_pool,
+        ops.AvgPool: floating.avg_pool,
+        ops.Relu: floating.function("clamp", 0, math.inf),
+        ops.Relu6: floating.function("clamp", 0, 6),
+        ops.Clip: floating.clip,
+        ops.LeakyRelu: floating.leaky_relu,
+        ops.PRelu: floating.function_of_two("prelu"),
+        ops.Sigmoid: floating.function("sigmoid"),
+        ops.HardSigmoid: floating.hard_sigmoid,
+        ops.Silu: floating.function("silu"),
+        ops.HardSwish: floating.function("hard_swish"),
+        ops.Tanh: floating.function("tanh"),
+        ops.Gelu: floating.gelu,
+        ops.Unary: floating.unary,
+        ops.Add: floating.function_of_two("add"),
+        ops.Sub: floating.function_of_two("sub"),
+        ops.Mul: floating.function_of_two("mul"),
+        ops.Div: floating.function_of_two("div"),
+        ops.Maximum: floating.function_of_two("maximum"),
+        ops.Minimum: floating.function_of_two("minimum"),
+    }
+)
 """Operators that take float32."""

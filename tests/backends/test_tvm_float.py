@@ -1,0 +1,62 @@
+"""Kernels of float32 against the interpreter: every operator that LiteRT is tested with."""
+
+from __future__ import annotations
+
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fpc.backends.tvm.isa.plain import PLAIN
+from fpc.backends.tvm.isa.table import isa_of_this_machine
+from fpc.backends.tvm.planner import plan
+from fpc.backends.tvm.planning.wide.table import FLOAT_PLANNERS
+from fpc.driver.compile import compile_model
+from fpc.driver.options import CompileOptions
+from fpc.interp.executor import run
+from fpc.interp.numerics import Numerics
+from fpc.ir.constant import Array
+from fpc.ir.graph import Graph
+from fpc.measure.tvm import TvmModel
+from tests.backends.test_tflite_float import CASES
+from tests.backends.tflite_graphs import random_inputs
+from tests.backends.tvm_programs import execute, merged
+
+ISAS = list({isa.name: isa for isa in (PLAIN, isa_of_this_machine())}.values())
+every_isa = pytest.mark.parametrize("isa", ISAS, ids=lambda isa: isa.name)
+_WEIGHTS_ARE_COMPUTED = "conv computed weights"
+
+
+@every_isa
+def test_every_float_operator(isa):
+    cases = {
+        name: case
+        for name, case in CASES.items()
+        if name != _WEIGHTS_ARE_COMPUTED
+        and all(type(node.op) in FLOAT_PLANNERS for node in case.graph)
+    }
+    graphs = [case.graph for case in cases.values()]
+    inputs = [_inputs(case.graph, positive=case.positive) for case in cases.values()]
+    whole = merged([plan(graph, isa) for graph in graphs])
+    outputs = iter(execute(whole, list(chain.from_iterable(inputs)), isa))
+    for name, graph, feeds in zip(cases, graphs, inputs, strict=True):
+        for want in run(graph, feeds, Numerics.TFLITE_XNNPACK):
+            got = next(outputs).reshape(want.shape)
+            tolerance = cases[name].tolerance * max(1.0, float(np.abs(want).max()))
+            np.testing.assert_allclose(got, want, rtol=0, atol=tolerance, err_msg=name)
+
+
+def _inputs(graph: Graph, *, positive: bool) -> list[Array]:
+    arrays = random_inputs(graph)
+    return [np.abs(array) for array in arrays] if positive else arrays
+
+
+def test_a_float_network_is_the_baseline(shared_data: Path) -> None:
+    model = shared_data / "models" / "trained" / "cifar10_resnet20_bn.onnx"
+    compiled = compile_model(model, CompileOptions(target="host", backend="tvm"))
+    assert compiled.report.precision == "float32"
+    inputs = random_inputs(compiled.graph, seed=7)
+    [want] = run(compiled.graph, inputs, Numerics.TFLITE_XNNPACK)
+    [got] = TvmModel(compiled.model)(inputs)
+    np.testing.assert_allclose(got, want, rtol=0, atol=1e-4 * float(np.abs(want).max()))
