@@ -110,8 +110,8 @@ def test_the_example_sees_the_same_digit_from_python_and_from_cpp(
     deployed: Deployed, tmp_path: Path
 ) -> None:
     artifact, image = tmp_path / "digits", tmp_path / "seven.png"
-    words = ("--target", "host", "--backend", "tvm", "--image-input", "-o", artifact)
-    succeed("compile", MODEL, *QUICK, *words)
+    words = ("--target", "host", "--backend", "tvm", "-o", artifact)
+    succeed("compile", MODEL, *QUICK, *words, "--image-input", "--output-type", "uint8")
     # The program is the same for every artifact, and takes longest to build.
     shutil.copy(deployed.folder / "run", artifact)
     number = int(np.flatnonzero(labels() == 7)[0])

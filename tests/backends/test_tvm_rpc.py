@@ -17,6 +17,8 @@ from fpc.backends.tvm.isa.table import isa_of_this_machine
 from fpc.diagnostics.errors import FpcError, MeasureError, UsageError
 from fpc.driver.backend import TvmBackend
 from fpc.driver.measure import measure_models
+from fpc.measure import tvm_rpc_runner
+from fpc.measure.child import timed_out
 from fpc.measure.protocol import Expected, Failure, MeasureConfig, Request, Timing
 from fpc.measure.sample import Sample
 from fpc.measure.samples import SampleDatabase
@@ -125,6 +127,31 @@ def test_the_last_board_lost_is_a_failure_that_says_so(farm: Farm) -> None:
     assert any("no board of the key `last`" in note for note in lost.error.notes)
     assert isinstance(left_out, Failure)
     assert left_out.error.code == "measure.no-board"
+
+
+def test_a_board_without_power_is_lost_rather_than_slow(
+    farm: Farm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [board] = farm.add_boards("dark")
+
+    def run_program(*_: object) -> None:
+        farm.kill(board)
+        raise timed_out(5.0)
+
+    monkeypatch.setattr(tvm_rpc_runner, "run_program", run_program)
+    error = only_failure(farm.reached("dark"))
+    assert error.code == "measure.board-lost"
+    assert error.notes[0] == "no answer after 5 s"
+
+
+def test_a_board_whose_model_was_given_up_is_free_again(farm: Farm) -> None:
+    impatient = replace(QUICK, warm_up_s=2.8, time_limit_s=0.1, timeout_s=3.0)
+    runner = TvmRpcRunner(farm.reached("steady"))
+    [slow] = runner.run([request()], impatient)
+    assert isinstance(slow, Failure)
+    assert slow.error.code == "measure.timeout"
+    [timing] = runner.run([request()], QUICK)
+    assert isinstance(timing, Timing)
 
 
 def test_a_board_with_another_tvm(farm: Farm) -> None:

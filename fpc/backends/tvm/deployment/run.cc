@@ -34,14 +34,20 @@ Tensor Load(const Part& part, const Shape& shape, const std::string& bytes, size
   return tensor;
 }
 
-double Real(const Part& part, const Tensor& tensor, int64_t i) {
+double Stored(const Tensor& tensor, int64_t i) {
   const void* data = tensor.data_ptr();
-  if (tensor.dtype().code == kDLFloat) return static_cast<const float*>(data)[i];
-  int64_t integer = tensor.dtype().bits == 8    ? static_cast<const int8_t*>(data)[i]
-                    : tensor.dtype().bits == 16 ? static_cast<const int16_t*>(data)[i]
-                                                : static_cast<const int32_t*>(data)[i];
-  if (part["scale"] == nullptr) return integer;
-  return part["scale"].cast<double>() * (integer - part["zero_point"].cast<int64_t>());
+  DLDataType type = tensor.dtype();
+  if (type.code == kDLFloat) return static_cast<const float*>(data)[i];
+  if (type.code == kDLUInt) return static_cast<const uint8_t*>(data)[i];
+  if (type.bits == 8) return static_cast<const int8_t*>(data)[i];
+  if (type.bits == 16) return static_cast<const int16_t*>(data)[i];
+  if (type.bits == 32) return static_cast<const int32_t*>(data)[i];
+  return static_cast<const int64_t*>(data)[i];
+}
+
+double Real(const Part& part, const Tensor& tensor, int64_t i) {
+  if (part["scale"] == nullptr) return Stored(tensor, i);
+  return part["scale"].cast<double>() * (Stored(tensor, i) - part["zero_point"].cast<double>());
 }
 
 void PrintGreatest(const Part& part, const Tensor& tensor) {
