@@ -52,7 +52,10 @@ def backend_on(on: str, backend: str | None) -> str | None:
 
 
 def clock(on: str, board_python: str, backend: str | None = None) -> Runner:
-    """LiteRT here or, for `ssh:HOST`, on a board; TVM here or on the boards of a tracker."""
+    """LiteRT here or, for `ssh:HOST`, on a board; TVM here or on the boards of a tracker.
+
+    `MeasureError` for a tracker that is not there or has no such board.
+    """
     from fpc.measure.board import Board
     from fpc.measure.litert_runner import LiteRtRunner
     from fpc.measure.ssh_runner import SshRunner
@@ -62,7 +65,9 @@ def clock(on: str, board_python: str, backend: str | None = None) -> Runner:
 
     place = on.removeprefix(_kind(on))
     if _kind(on) == _kind(TVM_RPC):
-        return TvmRpcRunner(Tracker.parse(place))
+        tracker = Tracker.parse(place)
+        tracker.wanted_key()  # raised now rather than after minutes of compiling
+        return TvmRpcRunner(tracker)
     if backend == "tvm":
         return TvmRunner()
     if _kind(on) == _kind(_SSH):

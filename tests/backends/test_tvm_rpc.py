@@ -241,5 +241,8 @@ def test_what_a_farm_is_not_asked_for(farm: Farm, tmp_path: Path) -> None:
     told = refuse(2, "usage.on", "measure", model, *on, "--backend", "tflite")
     assert "leave --backend out" in told
     refuse(2, "usage.on", "calibrate-target", "mine", *on)
+    nowhere = f"tvm-rpc:127.0.0.1:{free_port()}/steady"
+    refuse(1, "measure.tracker-unreachable", "measure", model, "--on", nowhere)
+    refuse(1, "measure.no-board", "measure", model, "--on", f"tvm-rpc:{farm.place}/hexagon")
     with pytest.raises(UsageError, match="one network in one thread"):
         list(TvmRpcRunner(farm.reached()).run([request()], replace(QUICK, threads=2)))
