@@ -198,13 +198,14 @@ def compile(  # noqa: A001, PLR0913 - the field's word; options are keywords
 
 
 def to_relax(graph: Graph, *, target: str = "host", io_layout: IoLayout = "nhwc") -> IRModule:
-    """An integer graph as a module of TVM, its kernels scheduled for `target`.
+    """An optimised graph, as a rule an integer one, as a module of TVM scheduled for `target`.
 
     The function `main` takes the inputs and gives the outputs, a tuple where there are several;
     constants are inside. What to build it for is the attribute `target`:
     `relax.build(module, module.attrs["target"])`, with any of Relax's pipelines. The graph is that
-    of `fpc.quantize` or of `Compiled`. `MissingBackendError` without TVM, `UnsupportedOpError` for
-    an operator without a kernel, `BackendError` for a target that has none.
+    of `fpc.optimize`, of `fpc.quantize` or of `Compiled`. `MissingBackendError` without TVM,
+    `UnsupportedOpError` for an operator without a kernel, `BackendError` for a target that has
+    none.
     """
     from fpc.driver.relax import relax_module
 
