@@ -161,6 +161,10 @@ class Library:
         up, down = self.choose(rest >= half, one, none), self.choose(rest <= -half, one, none)
         return truncated + up - down
 
+    def nearest_by(self, instruction: str, real: Expression) -> Expression:
+        """A float32 as int32 by an instruction of the machine that rounds."""
+        return self.tirx.call_llvm_pure_intrin("int32", instruction, real)
+
     def saturated(self, integer: Expression, dtype: DType) -> Expression:
         """An int32 that is not below the least of a narrower type as the nearest of that."""
         if dtype is DType.U8:

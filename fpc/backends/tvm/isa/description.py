@@ -103,6 +103,17 @@ class ByteLookup:
 
 
 @dataclass(frozen=True)
+class Rounding:
+    """An instruction, by LLVM's name, that makes any float32 the nearest int32, halves to even.
+
+    LLVM takes it for vectors of `lanes` only.
+    """
+
+    instruction: str
+    lanes: int
+
+
+@dataclass(frozen=True)
 class Isa:
     """An instruction set.
 
@@ -127,6 +138,7 @@ class Isa:
     dot_int16: DotProduct | None = None
     machine: str = ""
     least_weight: int = -128
+    rounding: Rounding | None = None
 
     @property
     def is_native(self) -> bool:

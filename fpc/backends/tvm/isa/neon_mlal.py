@@ -7,7 +7,7 @@ of -128 and -128 would overflow the 16 bits, so weights are at least -127.
 
 from __future__ import annotations
 
-from fpc.backends.tvm.isa.description import DotProduct, Intrinsic, Isa
+from fpc.backends.tvm.isa.description import DotProduct, Intrinsic, Isa, Rounding
 
 _STEP = """
 @T.prim_func(s_tir=True)
@@ -109,9 +109,6 @@ NEON_MLAL = Isa(
         "mcpu": "cortex-a72",
         "mattr": ["+neon"],
         "num-cores": 1,
-        # Clamps are single instructions where numbers and signs of zeros need no care.
-        "fast-math-nnan": True,
-        "fast-math-nsz": True,
     },
     features=frozenset({"asimd"}),
     machine="aarch64",
@@ -119,6 +116,7 @@ NEON_MLAL = Isa(
     offset=0,
     accumulators=8,
     least_weight=-127,
+    rounding=Rounding("llvm.aarch64.neon.fcvtns", lanes=4),
     dot=DotProduct(
         lanes=8,
         depth=16,

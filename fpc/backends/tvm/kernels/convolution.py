@@ -10,7 +10,7 @@ from fpc.backends.tvm.buffer import Buffer, Parameter, round_up
 from fpc.backends.tvm.isa.description import Isa
 from fpc.backends.tvm.kernels.kernel import OneOperand
 from fpc.backends.tvm.kernels.loops import fill_then_copy, vectorise_rows
-from fpc.backends.tvm.kernels.requantise import TOTALS, Epilogue, start_from_bias
+from fpc.backends.tvm.kernels.requantise import TOTALS, Epilogue, round_in_vectors, start_from_bias
 from fpc.backends.tvm.kernels.window import Reading, Window
 from fpc.backends.tvm.library import Expression, Library, Schedule, Tensor
 from fpc.ir.dtype import DType
@@ -80,7 +80,9 @@ class Convolution(OneOperand):
         x = library.placeholder(self.operand, "x")
         shape = (units // dot.lanes, taps_v * taps_h * steps, *dot.tile)
         weights = library.parameter(Parameter(DType.I8, shape), "weights")
-        epilogue = Epilogue.of(library, self.stored, units, saturates=self.saturates)
+        epilogue = Epilogue.of(
+            library, self.stored, units, saturates=self.saturates, rounding=isa.rounding
+        )
         source = self._source(library, isa, x, epilogue.padding)
         i, j, k = (
             library.reduce_axis(taps_v, "i"),
@@ -162,6 +164,7 @@ class Convolution(OneOperand):
         line, block, position = schedule.split(row, [lines, None, tile.positions])
         outer, vector, lane = schedule.split(unit, [None, tile.vectors, dot.lanes])
         schedule.reorder(outer, line, block, position, vector, lane)
+        round_in_vectors(schedule, isa, block)
         schedule.compute_at(totals, block, preserve_unit_loops=True)
         *_, x, n, i, j, k = schedule.get_loops(totals)
         across, lanes = schedule.split(n, [tile.vectors, dot.lanes])
@@ -197,6 +200,7 @@ class Convolution(OneOperand):
         line, block, position = schedule.split(row, [lines, None, tile.positions])
         outer, vector, lane = schedule.split(unit, [None, tile.vectors, dot.lanes])
         schedule.reorder(outer, line, block, position, vector, lane)
+        round_in_vectors(schedule, isa, block)
         schedule.compute_at(folded, block, preserve_unit_loops=True)
         *_, fold_x, fold_n = schedule.get_loops(folded)
         fold_across, fold_lanes = schedule.split(fold_n, [None, dot.partials])

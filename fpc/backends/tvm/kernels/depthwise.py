@@ -11,7 +11,7 @@ from fpc.backends.tvm.buffer import Buffer, Parameter
 from fpc.backends.tvm.isa.description import Isa
 from fpc.backends.tvm.kernels.kernel import OneOperand
 from fpc.backends.tvm.kernels.loops import vectorise_rows
-from fpc.backends.tvm.kernels.requantise import TOTALS, Epilogue, start_from_bias
+from fpc.backends.tvm.kernels.requantise import TOTALS, Epilogue, round_in_vectors, start_from_bias
 from fpc.backends.tvm.kernels.window import Window
 from fpc.backends.tvm.library import Expression, Library, Schedule
 from fpc.ir.dtype import DType
@@ -39,7 +39,9 @@ class Depthwise(OneOperand):
         window, channels = self.window, self.stored.columns
         x = library.placeholder(self.operand, "x")
         weights = library.parameter(Parameter(DType.I8, (*window.kernel, channels)), "weights")
-        epilogue = Epilogue.of(library, self.stored, channels, saturates=self.saturates)
+        epilogue = Epilogue.of(
+            library, self.stored, channels, saturates=self.saturates, rounding=isa.rounding
+        )
         like = Buffer(isa.activation, 0, channels, channels, isa.offset)
         padded = window.padded(library, self.operand, x, like, epilogue.padding)
         taps = math.prod(window.kernel)
@@ -75,6 +77,7 @@ class Depthwise(OneOperand):
         line, block, position = schedule.split(row, [lines, None, self.tile.positions])
         outer, lane = schedule.split(channel, [None, isa.lanes])
         schedule.reorder(line, outer, block, position, lane)
+        round_in_vectors(schedule, isa, block)
         schedule.compute_at(totals, block, preserve_unit_loops=True)
         *_, x, lanes, i = schedule.get_loops(totals)
         schedule.reorder(i, x, lanes)

@@ -6,12 +6,13 @@ in float32, clamped, and rounded to the nearest integer, halves to even.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from fpc.backends.tvm.buffer import Buffer, Parameter, round_up
+from fpc.backends.tvm.isa.description import Isa, Rounding
 from fpc.backends.tvm.library import (
     Block,
     Expression,
@@ -35,6 +36,9 @@ the operand holds; zero points as stored."""
 TOTALS = "totals"
 """The block of a kernel that sums products."""
 
+STEPS = "steps"
+"""The block of a kernel that rounds sums, where an instruction does."""
+
 _LARGEST_REAL = 2.0**21
 """Numbers below it are rounded right without being clamped first."""
 
@@ -52,13 +56,23 @@ class Epilogue:
     limits: Tensor
     stored: Buffer
     saturates: bool
+    rounding: Rounding | None = None
 
     @classmethod
-    def of(cls, library: Library, stored: Buffer, channels: int, *, saturates: bool) -> Epilogue:
+    def of(
+        cls,
+        library: Library,
+        stored: Buffer,
+        channels: int,
+        *,
+        saturates: bool,
+        rounding: Rounding | None = None,
+    ) -> Epilogue:
         """The requantisation of so many channels, its parameters as arguments of a function."""
         bias = library.parameter(Parameter(DType.I32, (channels,)), "bias")
         scale = library.parameter(Parameter(DType.F32, (channels,)), "scale")
-        return cls(bias, scale, library.parameter(LIMITS, "limits"), stored, saturates)
+        limits = library.parameter(LIMITS, "limits")
+        return cls(bias, scale, limits, stored, saturates, rounding)
 
     @property
     def arguments(self) -> tuple[Tensor, ...]:
@@ -84,12 +98,12 @@ class Epilogue:
             channel = index[2] * lanes + index[3] if is_split else index[2]
             return totals[index] + self.bias[channel]
 
-        def requantised(row: Expression, channel: Expression) -> Expression:
+        def total(row: Expression, channel: Expression) -> Expression:
             place = (channel // lanes, channel % lanes) if is_split else (channel,)
-            return self._apply(library, sums[row // positions, row % positions, *place], channel)
+            return sums[row // positions, row % positions, *place]
 
         sums = library.compute(totals.shape, with_bias, "sums")
-        result = library.compute(self.stored.shape, requantised, "result")
+        result = self._result(library, total)
         schedule = library.schedule([*given, *self.arguments, result])
         schedule.fuse_reduction_epilogue(TOTALS, "sums")
         return schedule
@@ -98,16 +112,39 @@ class Epilogue:
         """The same for `sums` [line, position, channel] that something else has folded."""
         positions = int(sums.shape[1])
 
-        def requantised(row: Expression, channel: Expression) -> Expression:
-            total = sums[row // positions, row % positions, channel] + self.bias[channel]
-            return self._apply(library, total, channel)
+        def total(row: Expression, channel: Expression) -> Expression:
+            return sums[row // positions, row % positions, channel] + self.bias[channel]
 
-        result = library.compute(self.stored.shape, requantised, "result")
-        return library.schedule([*given, *self.arguments, result])
+        return library.schedule([*given, *self.arguments, self._result(library, total)])
 
-    def _apply(self, library: Library, total: Expression, channel: Expression) -> Expression:
-        """The stored result for a sum."""
-        real = library.cast(total, DType.F32) * self.scale[channel]
+    def _result(
+        self, library: Library, total: Callable[[Expression, Expression], Expression]
+    ) -> Tensor:
+        """The stored result for the sums at a row and channel."""
+        shape, rounding = self.stored.shape, self.rounding
+
+        def real(row: Expression, channel: Expression) -> Expression:
+            return library.cast(total(row, channel), DType.F32) * self.scale[channel]
+
+        if rounding is None:
+            return library.compute(
+                shape, lambda *place: self._clamped(library, real(*place)), "result"
+            )
+        steps = library.compute(
+            shape, lambda *place: library.nearest_by(rounding.instruction, real(*place)), STEPS
+        )
+        return library.compute(shape, lambda *place: self._narrow(library, steps[place]), "result")
+
+    def _narrow(self, library: Library, steps: Expression) -> Expression:
+        """The stored result for rounded numbers: limits are integers, so it may be clamped last."""
+        least, greatest = (library.i32(n) for n in (DType.I16.minimum, DType.I16.maximum))
+        narrow = library.cast(library.maximum(library.minimum(steps, greatest), least), DType.I16)
+        zero_point, low, high = (library.cast(self.limits[i], DType.I16) for i in range(3))
+        clamped = library.maximum(library.minimum(narrow, high), low)
+        return library.cast(clamped + zero_point, self.stored.dtype)
+
+    def _clamped(self, library: Library, real: Expression) -> Expression:
+        """The stored result for a scaled sum."""
         low, high = (library.cast(self.limits[i], DType.F32) for i in (1, 2))
         if self.saturates:
             # The clamp also keeps LLVM from fusing the product into the addition that rounds.
@@ -115,6 +152,19 @@ class Epilogue:
             return library.saturated(steps, self.stored.dtype)
         clamped = library.maximum(library.minimum(real, high), low)
         return library.cast(library.nearest(clamped) + self.limits[0], self.stored.dtype)
+
+
+def round_in_vectors(schedule: Schedule, isa: Isa, loop: Loop) -> None:
+    """Let sums be rounded where `loop` has computed them, if they are by an instruction."""
+    if isa.rounding is None:
+        return
+    steps = schedule.get_sblock(STEPS)
+    schedule.compute_at(steps, loop, preserve_unit_loops=True)
+    *_, position, channel = schedule.get_loops(steps)
+    vector, lane = schedule.split(channel, [None, isa.rounding.lanes])
+    schedule.vectorize(lane)
+    schedule.unroll(vector)
+    schedule.unroll(position)
 
 
 def start_from_bias(schedule: Schedule, reduction: Block, loop: Loop) -> Block:
