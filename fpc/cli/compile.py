@@ -85,6 +85,10 @@ def run(
             "function; meant for networks that are retrained."
         ),
     ] = None,
+    tiles: Annotated[
+        Path | None,
+        typer.Option(help="Table of tuned tiles for the back end tvm, which `fpc tune` writes."),
+    ] = None,
     simplify: Simplify = True,
     verify: Annotated[
         bool, typer.Option("--verify", help="Check the graph and its numbers after every pass.")
@@ -121,6 +125,7 @@ def run(
         simplify=simplify,
         verify=verify,
         allow_degraded=allow_degraded,
+        tiles=tiles,
     )
     directory = output if output is not None else default_directory(model, Path(target).stem)
     check_writable(directory)

@@ -30,6 +30,7 @@ from fpc.cli import (
     predict,
     search,
     targets,
+    tune,
     zoo,
 )
 from fpc.cli.console import report_failure
@@ -54,6 +55,7 @@ app.command("explain")(explain.run)
 app.command("compare")(compare.run)
 app.command("predict")(predict.run)
 app.command("measure")(measure.run)
+app.command("tune")(tune.run)
 app.command("fit")(fit.run)
 app.command("calibrate-target")(calibrate.run)
 app.command("search")(search.run)

@@ -6,9 +6,10 @@ import io
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from fpc.diagnostics.errors import BackendError, MissingBackendError
+from fpc.diagnostics.errors import BackendError, MissingBackendError, UsageError
 from fpc.driver.lower import emit_tflite, set_io, set_layout, tflite_runner
 from fpc.driver.verify import Unverified, Verification, verify_exactly, verify_file
 from fpc.interp.numerics import Numerics
@@ -21,6 +22,7 @@ from fpc.targets.description import Target
 
 if TYPE_CHECKING:
     from fpc.backends.tvm.isa.description import Isa
+    from fpc.backends.tvm.tuning.tile_table import TileTable
 
 MODEL_FILE = "model.tflite"
 
@@ -56,18 +58,27 @@ class Backend(Protocol):
         ...
 
 
-def backend_for(target: Target) -> Backend:
-    """The back end that the target names.
+def backend_for(target: Target, tiles: Path | None = None) -> Backend:
+    """The back end that the target names; `tiles` is a table of tuned tiles for it.
 
     `MissingBackendError` where its library is not installed, `BackendError` where it does not know
-    the target.
+    the target, `UsageError` for tiles that it does not take.
     """
     if target.runtime.backend == "tflite":
+        if tiles is not None:
+            raise UsageError(
+                "tiles",
+                f"{tiles} has tiles for the back end tvm, and the target {target.name} has another",
+                help="add --backend tvm, or leave --tiles out",
+            )
         return TfliteBackend()
     from fpc.backends.tvm.requirements import require_tvm
+    from fpc.backends.tvm.tuning.tables import shipped_tiles, tiles_of_file
 
     require_tvm()
-    return TvmBackend(_isa(target))
+    isa = isa_of(target)
+    own = shipped_tiles(isa)
+    return TvmBackend(isa, own if tiles is None else tiles_of_file(tiles, isa).over(own))
 
 
 @dataclass(frozen=True)
@@ -95,13 +106,14 @@ class TvmBackend:
     """A library of fpc's own kernels for an instruction set, compiled and run by TVM."""
 
     isa: Isa
+    tiles: TileTable | None = None
     libraries: tuple[str, ...] = ("apache-tvm", "apache-tvm-ffi")
 
     def emit(self, graph: Graph, provenance: Mapping[str, str]) -> Emitted:
         """Library, parameters and manifest."""
         from fpc.backends.tvm.emitter import emit
 
-        files = emit(graph, self.isa, provenance)
+        files = emit(graph, self.isa, provenance, self.tiles)
         return Emitted(files, archive(files))
 
     def verify(
@@ -151,7 +163,8 @@ def _emulated(emulator: ArmEmulator, content: bytes) -> Runner:
     return lambda inputs: emulator.run(TVM, content, inputs, plan)[0]
 
 
-def _isa(target: Target) -> Isa:
+def isa_of(target: Target) -> Isa:
+    """The instruction set of the target's kernels; `BackendError` for a target without any."""
     from fpc.backends.tvm.isa.table import ISAS, isa_of_this_machine
 
     match target.runtime.tvm_isa:

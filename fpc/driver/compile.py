@@ -87,7 +87,7 @@ def compile_model(
 def _compile(model: Graph | ModelSource, options: CompileOptions, progress: Progress) -> Compiled:
     timer = _Timer()
     target = catalog.load(options.target).compiled_by(options.backend)
-    backend = backend_for(target)
+    backend = backend_for(target, options.tiles)
     with timer.stage("import"):
         imported = imported_from(model, options.input_shapes, simplify=options.simplify)
     notes = list(imported.notes)

@@ -69,6 +69,8 @@ class CompileOptions:
     verify: bool = False
     """Check the graph and its numbers after every pass, and the artifact bit for bit."""
     allow_degraded: bool = False
+    tiles: Path | None = None
+    """A table of tuned tiles for the back end tvm; what it lacks comes from fpc's own."""
 
     def __post_init__(self) -> None:
         self._require_choices()

@@ -73,7 +73,7 @@ def mark() -> None:
 def write_task(folder: Path, content: bytes, inputs: Sequence[Array], plan: Plan) -> None:
     """Put everything into the folder that the program reads."""
     (folder / MODEL).write_bytes(content)
-    _write_arrays(folder / INPUTS, inputs)
+    write_arrays(folder / INPUTS, inputs)
     (folder / PLAN).write_text(json.dumps(asdict(plan)))
 
 
@@ -85,12 +85,12 @@ def read_task(folder: Path) -> tuple[bytes, tuple[Array, ...], Plan]:
     plan = Plan(
         MeasureConfig(**config), document["kernels"], document["is_timed"], document["marked_runs"]
     )
-    return (folder / MODEL).read_bytes(), _read_arrays(folder / INPUTS), plan
+    return (folder / MODEL).read_bytes(), read_arrays(folder / INPUTS), plan
 
 
 def write_answer(folder: Path, outputs: Sequence[Array], result: Result) -> None:
     """Put the program's answer into the folder, times to the nanosecond that clocks tell."""
-    _write_arrays(folder / OUTPUTS, outputs)
+    write_arrays(folder / OUTPUTS, outputs)
     result = replace(result, runs=tuple(round(run, _DECIMALS_OF_MS) for run in result.runs))
     (folder / RESULT).write_text(json.dumps(asdict(result)))
 
@@ -116,7 +116,7 @@ def read_answer(folder: Path) -> tuple[tuple[Array, ...], Result]:
                 problem["code"], problem["message"], notes=problem["notes"], help=problem["help"]
             )
         result = _result(document)
-        return _read_arrays(folder / OUTPUTS), result
+        return read_arrays(folder / OUTPUTS), result
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise MeasureError(
             "runner-answer",
@@ -140,14 +140,18 @@ def _result(document: dict[str, object]) -> Result:
     )
 
 
-def _write_arrays(path: Path, arrays: Sequence[Array]) -> None:
-    """A file as of `numpy.savez`, whose own way to forbid pickles numpy 1 does not have."""
+def write_arrays(path: Path, arrays: Sequence[Array]) -> None:
+    """A file as of `numpy.savez`, arrays called `0`, `1`, ..., and never with pickles.
+
+    `numpy.savez` has its own way to forbid those, which numpy 1 does not have.
+    """
     with zipfile.ZipFile(path, "w") as archive:
         for index, array in enumerate(arrays):
             with archive.open(f"{index}.npy", "w", force_zip64=True) as file:
                 np.lib.format.write_array(file, array, allow_pickle=False)
 
 
-def _read_arrays(path: Path) -> tuple[Array, ...]:
+def read_arrays(path: Path) -> tuple[Array, ...]:
+    """What `write_arrays` wrote."""
     with np.load(path, allow_pickle=False) as archive:
         return tuple(archive[str(index)] for index in range(len(archive.files)))

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from fpc.backends.tvm.buffer import Buffer, Parameter, round_up
 from fpc.backends.tvm.isa.description import Isa
 from fpc.backends.tvm.kernels.copy import Copy
 from fpc.backends.tvm.kernels.table import AnyKernel
 from fpc.backends.tvm.program import Call, Program, Slot
+from fpc.backends.tvm.tuning.tile_table import TileTable
 from fpc.ir.constant import Array
 from fpc.ir.dtype import DType
 from fpc.ir.graph import Graph, Value
 from fpc.ir.types import TensorType
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A program and the values of its parameters."""
-
-    program: Program
-    parameters: tuple[Array, ...]
 
 
 @dataclass(frozen=True)
@@ -32,15 +25,26 @@ class Stored:
     buffer: Buffer
 
 
+@dataclass(frozen=True)
+class Plan:
+    """A program and the values of its parameters; `held` says where values of the graph lie."""
+
+    program: Program
+    parameters: tuple[Array, ...]
+    held: Mapping[Stored, Value] = field(default_factory=dict[Stored, Value])
+
+
 class Assembler:
     """Collects what one graph becomes.
 
     Inputs and outputs lie in memory as users see them, everything else as `storage` says.
     """
 
-    def __init__(self, graph: Graph, isa: Isa) -> None:
+    def __init__(self, graph: Graph, isa: Isa, tiles: TileTable) -> None:
         self.isa = isa
         self._graph = graph
+        self._tiles = tiles
+        self._held: dict[Stored, Value] = {}
         self._stored: dict[Value, list[Stored]] = {}
         self._parameters: dict[tuple[Parameter, bytes], Slot] = {}
         self._values: list[Array] = []
@@ -76,12 +80,14 @@ class Assembler:
     def define(self, value: Value, stored: Stored) -> None:
         """Record that a value lies in memory somewhere."""
         self._stored.setdefault(value, []).append(stored)
+        self._held.setdefault(stored, value)
 
     def call(
         self, kernel: AnyKernel, operands: Sequence[Stored], parameters: Sequence[Array] = ()
     ) -> Stored:
-        """What `kernel` computes of operands and constants."""
-        number = self._kernels.setdefault(kernel, len(self._kernels))
+        """What `kernel` computes of operands and constants, in its tuned tile where it has one."""
+        tuned = self._tiles.tuned(kernel, self.isa)
+        number = self._kernels.setdefault(tuned, len(self._kernels))
         arguments = (*(operand.slot for operand in operands), *map(self._parameter, parameters))
         self._calls.append(Call(number, arguments))
         return Stored(Slot("result", len(self._calls) - 1), kernel.result)
@@ -103,7 +109,7 @@ class Assembler:
             calls=tuple(self._calls),
             outputs=tuple(output.slot for output in outputs),
         )
-        return Plan(program, tuple(self._values))
+        return Plan(program, tuple(self._values), self._held)
 
     def _in(self, value: Value, buffer: Buffer) -> Stored:
         """A value as it lies in memory, or copied or written there, in a certain storage."""

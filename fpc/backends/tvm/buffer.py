@@ -53,8 +53,13 @@ class Buffer:
     def stored(self, integers: Array) -> Array:
         """`integers` as they lie in memory, the padding zero."""
         matrix = np.zeros(self.shape, self.dtype.numpy)
-        matrix[:, : self.width] = self.elements(integers).reshape(self.rows, self.width)
+        matrix[:, self.own] = self.elements(integers).reshape(self.rows, self.width)
         return matrix
+
+    @property
+    def own(self) -> slice:
+        """The columns that hold the tensor's elements."""
+        return slice(self.first, self.first + self.width)
 
     def elements(self, integers: Array) -> Array:
         """`integers` as elements, in their own shape."""

@@ -15,12 +15,12 @@ import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Self
 
 from fpc.backends.tvm.program import Program
 from fpc.backends.tvm.requirements import PINNED
+from fpc.backends.tvm.sources import sources_digest
 
 VARIABLE, OFF = "FPC_CACHE", "off"
 LARGEST_BYTES = 256 << 20
@@ -77,16 +77,6 @@ class LibraryCache:
                 return
             file.unlink(missing_ok=True)
             excess -= status.st_size
-
-
-@cache
-def sources_digest() -> str:
-    """A digest of this back end: it changes with whatever kernels are made of."""
-    folder, digest = Path(__file__).parent, hashlib.sha256()
-    for file in sorted(folder.rglob("*.py")):
-        digest.update(str(file.relative_to(folder)).encode())
-        digest.update(hashlib.sha256(file.read_bytes()).digest())
-    return digest.hexdigest()
 
 
 def _key(program: Program) -> str:

@@ -1,0 +1,40 @@
+"""Which tiles a kernel may have.
+
+A tile changes neither the parameters that a kernel takes nor what it computes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from fpc.backends.tvm.isa.description import Isa
+from fpc.backends.tvm.kernels import convolution, depthwise
+from fpc.backends.tvm.kernels.convolution import Convolution, ConvolutionTile
+from fpc.backends.tvm.kernels.depthwise import Depthwise, DepthwiseTile
+from fpc.backends.tvm.kernels.depthwise_columns import DepthwiseColumns
+from fpc.backends.tvm.kernels.table import AnyKernel
+
+
+def tile_space(kernel: AnyKernel, isa: Isa) -> Iterator[AnyKernel]:
+    """The kernel with each tile that it may have; nothing for a kernel without tiles."""
+    match kernel:
+        case Convolution():
+            for tile in convolution.tiles(kernel, isa):
+                yield replace(kernel, tile=tile)
+        case Depthwise() | DepthwiseColumns():
+            for tile in depthwise.tiles(kernel.window, isa):
+                yield replace(kernel, tile=tile)
+        case _:
+            return
+
+
+def untiled(kernel: AnyKernel) -> AnyKernel:
+    """Equal for kernels that differ in nothing that decides about their best tile."""
+    match kernel:
+        case Convolution():
+            return replace(kernel, tile=ConvolutionTile(1, 1), saturates=False, padding=0)
+        case Depthwise() | DepthwiseColumns():
+            return replace(kernel, tile=DepthwiseTile(1), saturates=False)
+        case _:
+            return kernel

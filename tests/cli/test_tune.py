@@ -1,0 +1,79 @@
+"""`fpc tune`: what it prints, and what it refuses."""
+
+from __future__ import annotations
+
+import pytest
+
+from fpc.backends.tvm.isa.table import isa_of_this_machine
+from fpc.backends.tvm.tuning.tile_table import TileTable
+from fpc.driver import tune
+from fpc.driver.tune import Tuned, TunedNetwork
+from tests.cli.digits import MODEL, QUICK
+from tests.cli.invoke import fpc, refuse, succeed
+
+
+@pytest.fixture
+def tuned(monkeypatch) -> None:
+    """What an earlier run on some machine found."""
+    networks = (
+        TunedNetwork("mobilenet", 30, 28, 4.0, 3.0),
+        TunedNetwork("unknown", 12, 0, 0.0, 0.0),
+    )
+    refused = ("ConvolutionTile(4, 1) of a convolution kernel: 7 elements of its result are wrong",)
+    found = Tuned("x86-avx512-vnni", networks, 28, 14, refused)
+    monkeypatch.setattr(tune, "tune", lambda *_: found)
+
+
+def test_table(tuned, golden):
+    outcome = succeed("tune", "a.onnx", "b.onnx", "-o", "mine.json")
+    assert outcome.out + outcome.err == golden
+
+
+def test_document(tuned):
+    found = succeed("tune", "a.onnx", "-o", "mine.json", "--json").document
+    assert found["file"] == "mine.json"
+    assert found["isa"] == "x86-avx512-vnni"
+    assert found["networks"][0] == {
+        "name": "mobilenet",
+        "kernels": 30,
+        "known": 28,
+        "untuned_ms": 4.0,
+        "tuned_ms": 3.0,
+    }
+    assert (found["measured"], found["left"], len(found["refused"])) == (28, 14, 1)
+
+
+def test_help(golden, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("TERMINAL_WIDTH", "100")
+    assert succeed("tune", "--help").out == golden
+
+
+def test_a_target_with_other_instructions_is_refused(tmp_path, golden):
+    output = tmp_path / "tiles.json"
+    told = refuse(2, "usage.tune-target", "tune", MODEL, "--target", "rpi4-arm", "-o", output)
+    assert told == golden
+    refuse(1, "backend.tvm-target", "tune", MODEL, "--target", "fpga", "-o", output)
+    assert not output.exists()
+
+
+def test_tables_that_do_not_fit_are_refused_before_the_work(tmp_path, golden):
+    file = tmp_path / "tiles.json"
+    file.write_text(TileTable("another").to_json())
+    told = refuse(2, "usage.tiles", "tune", MODEL, "-o", file)
+    isa = isa_of_this_machine().name
+    assert told.replace(str(file), "FILE").replace(isa, "ISA") == golden
+    tvm = ("compile", MODEL, *QUICK, "--target", "host", "-o", tmp_path / "out")
+    refuse(2, "usage.tiles", *tvm, "--backend", "tvm", "--tiles", file)
+    refuse(2, "usage.tiles", *tvm, "--backend", "tvm", "--tiles", tmp_path / "absent.json")
+    assert "--backend tvm" in refuse(2, "usage.tiles", *tvm, "--tiles", file)
+    file.write_text("{")
+    told = refuse(1, "backend.tiles", *tvm, "--backend", "tvm", "--tiles", file)
+    assert told.replace(str(file), "FILE").replace(str(MODEL), "MODEL") == golden("broken.txt")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_model_that_is_not_there_is_named(tmp_path):
+    outcome = fpc("tune", tmp_path / "absent.onnx", "-o", tmp_path / "tiles.json")
+    assert outcome.status != 0
+    assert "absent.onnx" in outcome.err
