@@ -172,7 +172,7 @@ def isa_of(target: Target) -> Isa:
             raise BackendError(
                 "tvm-target",
                 f"the back end tvm has no kernels for the target {target.name}",
-                help="compile for --target host or rpi4-arm, or leave --backend out",
+                help="compile for --target host, rpi4-arm or sd855-cpu, or leave --backend out",
             )
         case "native":
             return isa_of_this_machine()

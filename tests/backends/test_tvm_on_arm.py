@@ -1,4 +1,4 @@
-"""Kernels for ARM, run by the real aarch64 TVM on an emulated Cortex-A72, to the bit.
+"""Kernels for ARM, run by the real aarch64 TVM on an emulated Cortex-A72 and A76, to the bit.
 
 All cases are one program: what takes the time is to start Python under emulation.
 """
@@ -13,6 +13,8 @@ import pytest
 import fpc
 from fpc.backends.tvm.assembler import Plan
 from fpc.backends.tvm.emitter import emit
+from fpc.backends.tvm.isa.description import Isa
+from fpc.backends.tvm.isa.neon_dot import NEON_DOT
 from fpc.backends.tvm.isa.neon_mlal import NEON_MLAL
 from fpc.backends.tvm.isa.table import isa_of_this_machine
 from fpc.backends.tvm.kernels import convolution, depthwise
@@ -65,9 +67,9 @@ def test_a_network_has_the_bits_of_this_machines_and_of_the_interpreter():
 
 
 @emulated
-def test_every_kernel_family_to_the_bit():
+@pytest.mark.parametrize("isa", [NEON_MLAL, NEON_DOT], ids=lambda isa: isa.name)
+def test_every_kernel_family_to_the_bit(isa):
     """Operators, odd shapes, tails, extremes and whole tile spaces."""
-    isa = NEON_MLAL
     graphs = [case.graph for case in cases(DType.I8).values() if x86._is_planned(case.graph, isa)]
     runs = [(graph, random_inputs(graph), plan(graph, isa)) for graph in graphs]
     for make, count in ((drawn_convolution, 8), (drawn_dense, 6), (drawn_of_two, 6)):
@@ -75,7 +77,7 @@ def test_every_kernel_family_to_the_bit():
         runs += [(graph, extreme_inputs(graph), plan(graph, isa)) for graph in drawn]
     for graph in (make(Draw(3)) for make in x86._TILED.values()):
         inputs = extreme_inputs(graph)
-        runs += [(graph, inputs, tiled) for tiled in _tiled(plan(graph, isa))]
+        runs += [(graph, inputs, tiled) for tiled in _tiled(plan(graph, isa), isa)]
     feeds = [array for _, inputs, _ in runs for array in inputs]
     outputs = iter(execute(merged([planned for _, _, planned in runs]), feeds, isa))
     for graph, inputs, planned in runs:
@@ -85,14 +87,14 @@ def test_every_kernel_family_to_the_bit():
             np.testing.assert_array_equal(got, want, f"{kernels} of\n{graph.to_text()}")
 
 
-def _tiled(planned: Plan) -> list[Plan]:
+def _tiled(planned: Plan, isa: Isa) -> list[Plan]:
     """The plan with every tile of its one kernel that has tiles."""
     for index, kernel in enumerate(planned.program.kernels):
         match kernel:
             case Convolution():
-                tiles = convolution.tiles(kernel, NEON_MLAL)
+                tiles = convolution.tiles(kernel, isa)
             case Depthwise():
-                tiles = depthwise.tiles(kernel.window, NEON_MLAL)
+                tiles = depthwise.tiles(kernel.window, isa)
             case _:
                 continue
         return [with_kernel_tiled(planned, index, tile) for tile in tiles]

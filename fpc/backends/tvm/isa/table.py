@@ -8,11 +8,12 @@ from pathlib import Path
 from types import MappingProxyType
 
 from fpc.backends.tvm.isa.description import Isa
+from fpc.backends.tvm.isa.neon_dot import NEON_DOT
 from fpc.backends.tvm.isa.neon_mlal import NEON_MLAL
 from fpc.backends.tvm.isa.plain import PLAIN
 from fpc.backends.tvm.isa.x86_avx512_vnni import X86_AVX512_VNNI
 
-_FASTEST_FIRST = (X86_AVX512_VNNI, NEON_MLAL, PLAIN)
+_FASTEST_FIRST = (X86_AVX512_VNNI, NEON_DOT, NEON_MLAL, PLAIN)
 
 ISAS: Mapping[str, Isa] = MappingProxyType({isa.name: isa for isa in _FASTEST_FIRST})
 
