@@ -16,6 +16,7 @@ from fpc.driver.compile import compile_model
 from fpc.driver.options import CompileOptions
 from fpc.interp.executor import run
 from fpc.interp.numerics import Numerics
+from fpc.ir import ops
 from fpc.ir.constant import Array
 from fpc.ir.graph import Graph
 from fpc.measure.tvm import TvmModel
@@ -36,6 +37,8 @@ def test_every_float_operator(isa):
         if name != _WEIGHTS_ARE_COMPUTED
         and all(type(node.op) in FLOAT_PLANNERS for node in case.graph)
     }
+    found = {type(case.op) for case in cases.values()}
+    assert found == set(FLOAT_PLANNERS) - {ops.Quantize}
     graphs = [case.graph for case in cases.values()]
     inputs = [_inputs(case.graph, positive=case.positive) for case in cases.values()]
     whole = merged([plan(graph, isa) for graph in graphs])

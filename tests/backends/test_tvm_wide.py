@@ -1,4 +1,4 @@
-"""Kernels of int16 against the interpreter, bit by bit: operators, odd shapes, extremes."""
+"""Kernels of int16, and of matrix products, against the interpreter, bit by bit."""
 
 from __future__ import annotations
 
@@ -32,11 +32,7 @@ every_isa = pytest.mark.parametrize("isa", ISAS, ids=lambda isa: isa.name)
 
 @every_isa
 def test_every_int16_operator(isa):
-    found = [
-        case.graph
-        for case in cases(DType.I16).values()
-        if all(type(node.op) in INT16_PLANNERS for node in case.graph)
-    ]
+    found = [case.graph for case in cases(DType.I16).values()]
     maps = Draw(1, DType.I16).type((2, 3, 4, 5))
     found.append(one_op(ops.ReduceMean((1, 2)), [maps], maps.quantisation))
     tabled = (
@@ -58,6 +54,19 @@ def test_int16_of_odd_shapes(isa):
     graphs = [drawn_convolution(Draw(seed, DType.I16)) for seed in range(8)]
     graphs += [drawn_dense(Draw(seed, DType.I16)) for seed in range(4)]
     graphs += [drawn_of_two(Draw(seed, DType.I16)) for seed in range(8)]
+    assert_kernels_agree(graphs, [extreme_inputs(graph) for graph in graphs], isa)
+
+
+@every_isa
+@pytest.mark.parametrize("dtype", [DType.I8, DType.I16])
+def test_products_of_batches_of_matrices(isa, dtype):
+    """Leading axes that one operand lacks, or has once."""
+    draw = Draw(2, dtype)
+    shapes = [((3, 5), (5, 17)), ((2, 4, 3, 5), (4, 5, 2)), ((2, 1, 3, 5), (1, 4, 5, 19))]
+    graphs = [
+        one_op(ops.MatMul(), [draw.type(left), draw.type(right, 0.02)], draw.quant(0.04))
+        for left, right in shapes
+    ]
     assert_kernels_agree(graphs, [extreme_inputs(graph) for graph in graphs], isa)
 
 

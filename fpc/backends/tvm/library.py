@@ -137,6 +137,10 @@ class Library:
         """The least finite number of a type."""
         return self.tirx.min_value(dtype.numpy.name)
 
+    def leading_zeros(self, integer: Expression) -> Expression:
+        """How many zero bits an int64 begins with, as int64."""
+        return self.tirx.clz(integer).astype("int64")
+
     def real_function(self, name: RealFunction, real: Expression) -> Expression:
         """An elementary function of a float."""
         return getattr(self.tirx, name)(real)

@@ -10,7 +10,11 @@ import numpy as np
 
 from fpc.interp.call import Array, Call
 from fpc.interp.integer.exact import exact_float, magnitude_bound
-from fpc.interp.integer.fixed_point import round_half_away
+from fpc.interp.integer.fixed_point import (
+    QuantizedMultiplier,
+    quantize_multiplier,
+    round_half_away,
+)
 from fpc.interp.integer.rescale import (
     Range,
     activation_range,
@@ -23,6 +27,7 @@ from fpc.interp.integer.rescale import (
 from fpc.interp.numerics import Numerics
 from fpc.ir.dtype import DType
 from fpc.ir.ops import Dense, MatMul
+from fpc.ir.types import QuantParams
 
 
 def dense(call: Call[Dense], x: Array, w: Array, b: Array | None = None) -> Array:
@@ -53,6 +58,14 @@ def matmul(call: Call[MatMul], a: Array, b: Array) -> Array:
     right = b.astype(np.float64) - quants[1].zero_point
     sums = np.matmul(left, right)
     limits = Range(result.dtype.minimum, result.dtype.maximum)
-    product = np.float32(quants[0].scale) * np.float32(quants[1].scale)
-    factor = float(product) / quants[2].scale
+    factor = _matmul_factor(*quants)
     return requantise_fixed_point(sums, 0, factor, result, limits)
+
+
+def matmul_multiplier(a: QuantParams, b: QuantParams, result: QuantParams) -> QuantizedMultiplier:
+    """What the sums of a `MatMul` are multiplied by."""
+    return quantize_multiplier(_matmul_factor(a, b, result))
+
+
+def _matmul_factor(a: QuantParams, b: QuantParams, result: QuantParams) -> float:
+    return float(np.float32(a.scale) * np.float32(b.scale)) / result.scale

@@ -18,6 +18,7 @@ from fpc.interp.call import Array, Call
 from fpc.interp.integer.fixed_point import (
     INT32_MAX,
     Integers,
+    QuantizedMultiplier,
     bit_length,
     multiply_with_two_roundings,
     one_over_one_plus_x,
@@ -116,18 +117,23 @@ def exponentials_of_steps(x: QuantParams) -> NDArray[np.float32]:
 
 
 def _softmax_16(call: Call[Softmax], difference: Integers) -> Integers:
-    factor = float(np.float32(call.operand(0).quantisation.scale)) / (10.0 / 65535.0)
-    scaled = multiply_with_two_roundings(difference, quantize_multiplier(factor))
+    multiplier = difference_multiplier(call.operand(0).quantisation)
+    scaled = multiply_with_two_roundings(difference, multiplier)
     centred = np.clip(scaled + 32767, -32768, 32767)
-    exponentials = _interpolate(_exp_table(), centred)
+    exponentials = _interpolate(exp_table(), centred)
     total = exponentials.sum(axis=-1, keepdims=True)
     headroom = 32 - bit_length(total)
     shifted = ((total << (headroom - 1)) + (1 << 13)) >> 14
     argument = np.clip(shifted - (1 << 15) - (1 << 16), -32768, 32767)
-    reciprocal = _interpolate(_reciprocal_table(), argument)
+    reciprocal = _interpolate(reciprocal_table(), argument)
     shift = 31 - headroom
     rounding = np.int64(1) << (shift - 1)
     return np.clip((exponentials * reciprocal + rounding) >> shift, 0, 32767)
+
+
+def difference_multiplier(x: QuantParams) -> QuantizedMultiplier:
+    """What 16-bit differences are multiplied by to address the table of exp."""
+    return quantize_multiplier(float(np.float32(x.scale)) / (10.0 / 65535.0))
 
 
 def _interpolate(table: Integers, x: Integers) -> Integers:
@@ -138,13 +144,13 @@ def _interpolate(table: Integers, x: Integers) -> Integers:
 
 
 @cache
-def _exp_table() -> Integers:
+def exp_table() -> Integers:
     """exp over [-10, 0]."""
     return _table(np.exp, -10.0, 0.0)
 
 
 @cache
-def _reciprocal_table() -> Integers:
+def reciprocal_table() -> Integers:
     """1 / (1 + x) over [0, 1]."""
     return _table(lambda x: 1.0 / (1.0 + x), 0.0, 1.0)
 

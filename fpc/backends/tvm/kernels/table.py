@@ -15,6 +15,7 @@ from fpc.backends.tvm.kernels.depthwise import Depthwise
 from fpc.backends.tvm.kernels.depthwise_columns import DepthwiseColumns
 from fpc.backends.tvm.kernels.elementwise import Extreme, Product, Sum
 from fpc.backends.tvm.kernels.lookup import Lookup
+from fpc.backends.tvm.kernels.matrix_product import MatrixProduct
 from fpc.backends.tvm.kernels.mean import Mean
 from fpc.backends.tvm.kernels.pool import MaxPool, MeanPool
 from fpc.backends.tvm.kernels.softmax import Softmax
@@ -41,6 +42,7 @@ AnyKernel: TypeAlias = Annotated[
     | Transpose
     | Bilinear
     | Copy
+    | MatrixProduct
     | WideKernel,
     Field(discriminator="family"),
 ]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from fpc.backends.tvm.buffer import Buffer, Parameter
+from fpc.backends.tvm.buffer import Parameter
 from fpc.backends.tvm.isa.description import Isa
-from fpc.backends.tvm.kernels.kernel import Kernel
+from fpc.backends.tvm.kernels.kernel import OneOperand
 from fpc.backends.tvm.kernels.loops import vectorise_rows
 from fpc.backends.tvm.library import Expression, Library, Schedule
 from fpc.ir.dtype import DType
@@ -16,7 +16,7 @@ WIDE_SHARE_BITS = 10
 
 
 @dataclass(frozen=True)
-class WideBilinear(Kernel):
+class WideBilinear(OneOperand):
     """Four neighbours by their shares; integers are rounded once, halves away from zero.
 
     Parameters, for rows and then for columns, are int32[2, size], the lower neighbour and the upper
@@ -25,20 +25,8 @@ class WideBilinear(Kernel):
 
     family: Literal["wide_bilinear"] = field(default="wide_bilinear", kw_only=True)
 
-    operand: Buffer
-    stored: Buffer
     extent: tuple[int, int]
     size: tuple[int, int]
-
-    @property
-    def operands(self) -> tuple[Buffer, ...]:
-        """The feature map."""
-        return (self.operand,)
-
-    @property
-    def result(self) -> Buffer:
-        """The feature map resized."""
-        return self.stored
 
     def lower(self, library: Library, isa: Isa) -> Schedule:
         """The loops, scheduled."""

@@ -9,7 +9,7 @@ from typing import Literal
 from fpc.backends.tvm.buffer import Buffer, Parameter, round_up
 from fpc.backends.tvm.isa.description import DotProduct, Isa
 from fpc.backends.tvm.kernels.convolution import ConvolutionTile
-from fpc.backends.tvm.kernels.kernel import Kernel
+from fpc.backends.tvm.kernels.kernel import OneOperand
 from fpc.backends.tvm.kernels.loops import vectorise_rows
 from fpc.backends.tvm.kernels.wide.scaling import Finish, Scaling
 from fpc.backends.tvm.kernels.window import Reading, Window
@@ -20,7 +20,7 @@ _TOTALS = "totals"
 
 
 @dataclass(frozen=True)
-class WideConvolution(Kernel):
+class WideConvolution(OneOperand):
     """Sums over taps and input channels for every position and output channel, finished.
 
     Weights are int8 for int16 activations, float32 for float32 ones; padding is zero.
@@ -28,22 +28,10 @@ class WideConvolution(Kernel):
 
     family: Literal["wide_convolution"] = field(default="wide_convolution", kw_only=True)
 
-    operand: Buffer
-    stored: Buffer
     window: Window
     tile: ConvolutionTile
     sums: DType
     scaling: Scaling
-
-    @property
-    def operands(self) -> tuple[Buffer, ...]:
-        """The feature map."""
-        return (self.operand,)
-
-    @property
-    def result(self) -> Buffer:
-        """The feature map of the responses."""
-        return self.stored
 
     def units(self, isa: Isa) -> int:
         """Output channels that are computed, whole vectors."""

@@ -8,7 +8,7 @@ from typing import Literal
 from fpc.backends.tvm.buffer import Buffer, Parameter
 from fpc.backends.tvm.isa.description import Isa
 from fpc.backends.tvm.kernels.depthwise import DepthwiseTile
-from fpc.backends.tvm.kernels.kernel import Kernel
+from fpc.backends.tvm.kernels.kernel import OneOperand
 from fpc.backends.tvm.kernels.loops import vectorise_rows
 from fpc.backends.tvm.kernels.wide.convolution import weights_type
 from fpc.backends.tvm.kernels.wide.scaling import Finish, Scaling
@@ -20,27 +20,15 @@ _TOTALS = "totals"
 
 
 @dataclass(frozen=True)
-class WideDepthwise(Kernel):
+class WideDepthwise(OneOperand):
     """Sums over taps for every position and channel, finished; padding is zero."""
 
     family: Literal["wide_depthwise"] = field(default="wide_depthwise", kw_only=True)
 
-    operand: Buffer
-    stored: Buffer
     window: Window
     tile: DepthwiseTile
     sums: DType
     scaling: Scaling
-
-    @property
-    def operands(self) -> tuple[Buffer, ...]:
-        """The feature map."""
-        return (self.operand,)
-
-    @property
-    def result(self) -> Buffer:
-        """The feature map of the responses."""
-        return self.stored
 
     def lower(self, library: Library, isa: Isa) -> Schedule:
         """The loops, scheduled."""

@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
-from fpc.backends.tvm.buffer import Buffer, Parameter
+from fpc.backends.tvm.buffer import Parameter
 from fpc.backends.tvm.isa.description import Isa
-from fpc.backends.tvm.kernels.kernel import Kernel
+from fpc.backends.tvm.kernels.kernel import OneOperand
 from fpc.backends.tvm.kernels.loops import vectorise_rows
 from fpc.backends.tvm.library import Expression, Library, Schedule, Tensor
 from fpc.ir.dtype import DType
@@ -37,24 +37,12 @@ offset; the others take none of the two.
 
 
 @dataclass(frozen=True)
-class FloatFunction(Kernel):
+class FloatFunction(OneOperand):
     """A function of every element, and of the two numbers that are the parameter, float32[2]."""
 
     family: Literal["float_function"] = field(default="float_function", kw_only=True)
 
-    operand: Buffer
-    stored: Buffer
     function: FunctionName
-
-    @property
-    def operands(self) -> tuple[Buffer, ...]:
-        """The tensor of arguments."""
-        return (self.operand,)
-
-    @property
-    def result(self) -> Buffer:
-        """The tensor of values, in rows of as many columns."""
-        return self.stored
 
     def lower(self, library: Library, isa: Isa) -> Schedule:
         """The loops, scheduled."""

@@ -5,34 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from fpc.backends.tvm.buffer import Buffer, Parameter
+from fpc.backends.tvm.buffer import Parameter
 from fpc.backends.tvm.isa.description import Isa
-from fpc.backends.tvm.kernels.kernel import Kernel
+from fpc.backends.tvm.kernels.kernel import OneOperand
 from fpc.backends.tvm.kernels.loops import vectorise_rows
 from fpc.backends.tvm.library import Expression, Library, Schedule
 
 
 @dataclass(frozen=True)
-class WideLookup(Kernel):
+class WideLookup(OneOperand):
     """Every element replaced by its entry in a table of all integers, as stored: the parameter.
 
     The first entry belongs to the least element.
     """
 
     family: Literal["wide_lookup"] = field(default="wide_lookup", kw_only=True)
-
-    operand: Buffer
-    stored: Buffer
-
-    @property
-    def operands(self) -> tuple[Buffer, ...]:
-        """The tensor of arguments."""
-        return (self.operand,)
-
-    @property
-    def result(self) -> Buffer:
-        """The tensor of values, in rows of as many columns."""
-        return self.stored
 
     def lower(self, library: Library, isa: Isa) -> Schedule:
         """The loops, scheduled."""

@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from fpc.backends.tvm.buffer import Buffer, Parameter
+from fpc.backends.tvm.buffer import Parameter
 from fpc.backends.tvm.isa.description import Isa
-from fpc.backends.tvm.kernels.kernel import Kernel
+from fpc.backends.tvm.kernels.kernel import OneOperand
 from fpc.backends.tvm.kernels.wide.fixed_point import FACTOR, scaled
 from fpc.backends.tvm.library import Expression, Library, Schedule
 from fpc.ir.dtype import DType
 
 
 @dataclass(frozen=True)
-class WideMean(Kernel):
+class WideMean(OneOperand):
     """The sum of `count` neighbouring rows times a factor.
 
     The parameter is a fixed-point `FACTOR`, the result saturated, or float32[1].
@@ -22,19 +22,7 @@ class WideMean(Kernel):
 
     family: Literal["wide_mean"] = field(default="wide_mean", kw_only=True)
 
-    operand: Buffer
-    stored: Buffer
     count: int
-
-    @property
-    def operands(self) -> tuple[Buffer, ...]:
-        """The feature map."""
-        return (self.operand,)
-
-    @property
-    def result(self) -> Buffer:
-        """One row an image."""
-        return self.stored
 
     def lower(self, library: Library, isa: Isa) -> Schedule:
         """The loops, scheduled."""

@@ -12,6 +12,7 @@ from fpc.backends.tvm.kernels.wide.function import FloatFunction
 from fpc.backends.tvm.kernels.wide.lookup import WideLookup
 from fpc.backends.tvm.kernels.wide.mean import WideMean
 from fpc.backends.tvm.kernels.wide.pool import FloatMeanPool
+from fpc.backends.tvm.kernels.wide.softmax import FloatSoftmax, WideSoftmax
 
 WideKernel: TypeAlias = (
     WideConvolution
@@ -24,5 +25,7 @@ WideKernel: TypeAlias = (
     | WideBilinear
     | FloatFunction
     | FloatMeanPool
+    | FloatSoftmax
+    | WideSoftmax
 )
 """A kernel of some family, told by its name when it is read."""

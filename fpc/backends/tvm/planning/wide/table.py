@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from fpc.backends.tvm.planning import elementwise as integers
-from fpc.backends.tvm.planning import movement, quantisation
+from fpc.backends.tvm.planning import matrix_product, movement, quantisation
 from fpc.backends.tvm.planning import pooling as pools
 from fpc.backends.tvm.planning.table import Planner
 from fpc.backends.tvm.planning.wide import (
@@ -17,6 +17,7 @@ from fpc.backends.tvm.planning.wide import (
     floating,
     pooling,
     resize,
+    softmax,
 )
 from fpc.ir import ops
 from fpc.ir.op import Op
@@ -26,6 +27,7 @@ _BOTH: Mapping[type[Op], Planner] = MappingProxyType(
         ops.Conv2d: convolution.conv2d,
         ops.ConvTranspose2d: convolution.conv_transpose2d,
         ops.Dense: convolution.dense,
+        ops.MatMul: matrix_product.matmul,
         ops.GlobalAvgPool: pooling.global_avg_pool,
         ops.ReduceMean: pooling.reduce_mean,
         ops.Concat: movement.concat,
@@ -36,6 +38,7 @@ _BOTH: Mapping[type[Op], Planner] = MappingProxyType(
         ops.Transpose: movement.transpose,
         ops.DepthToSpace: movement.depth_to_space,
         ops.Resize: resize.resize,
+        ops.Softmax: softmax.softmax,
         ops.Quantize: quantisation.quantize,
     }
 )

@@ -1,0 +1,100 @@
+"""What int16 activations and float32 give and cost beside int8, all on kernels compiled by TVM.
+
+    python -m benchmarks.tvm.precision [--recipe RECIPE] [--rounds N] [NAME ...]
+
+100 images calibrate, all others judge: SQNR is that of the class scores over them, against
+onnxruntime on the float network. Latencies are taken in one process and one thread, the precisions
+in turn; slowdowns are medians over the rounds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+import fpc
+from benchmarks.accuracy.__main__ import judge
+from benchmarks.accuracy.networks import Network, networks
+from benchmarks.accuracy.peers import float_scores
+from fpc.measure.tvm import TvmModel
+
+Precision = Literal["int8", "int16", "float32"]
+
+_PRECISIONS: tuple[Precision, ...] = ("int8", "int16", "float32")
+_RUNS = 15
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A network in one precision, and the SQNR of its class scores."""
+
+    model: TvmModel
+    sqnr_db: float
+
+
+def compiled(network: Network, precision: Precision, recipe: str) -> Compiled:
+    """`network` compiled for this machine, and judged."""
+    samples, labels = network.samples()
+    calibration, evaluation = network.split()
+    is_float = precision == "float32"
+    content = fpc.compile(
+        network.path,
+        target="host",
+        backend="tvm",
+        precision=precision,
+        calibration=None if is_float else [samples[i][None] for i in calibration],
+        preprocessing=network.preprocessing,
+        recipe=recipe,
+        input_type=None if is_float else "float32",
+        output_type=None if is_float else "float32",
+        io_layout="nchw",
+        allow_degraded=True,
+    ).model
+    model, run_float = TvmModel(content), float_scores(network.path)
+    reference = np.stack([run_float(samples[i]) for i in evaluation])
+    scores = np.stack([np.ravel(model([samples[i][None]])[0]) for i in evaluation])
+    truth = labels[evaluation] + network.label_offset
+    return Compiled(model, judge(network, precision, reference, scores, truth, 0.0).sqnr_db)
+
+
+def compare(network: Network, recipe: str, rounds: int) -> None:
+    """Print one line a precision."""
+    found = {precision: compiled(network, precision, recipe) for precision in _PRECISIONS}
+    turns = [
+        {precision: statistics.median(it.model.time_ms(_RUNS)) for precision, it in found.items()}
+        for _ in range(rounds)
+    ]
+    for precision, it in found.items():
+        latency_ms = statistics.median(turn[precision] for turn in turns)
+        print(
+            f"{network.name:24} {precision:8} {latency_ms:8.3f} ms "
+            f"{_slowdown(turns, precision):6.2f} times int8  SQNR {it.sqnr_db:6.1f} dB",
+            flush=True,
+        )
+
+
+def _slowdown(turns: list[Mapping[Precision, float]], precision: Precision) -> float:
+    return statistics.median(turn[precision] / turn["int8"] for turn in turns)
+
+
+def main() -> None:
+    """Print every network in every precision."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*")
+    parser.add_argument("--recipe", default="auto")
+    parser.add_argument("--rounds", type=int, default=11)
+    options = parser.parse_args()
+    print(f"measured, this machine, 1 thread, load {os.getloadavg()[0]:.1f} when started")
+    for network in networks():
+        if not options.names or network.name in options.names:
+            compare(network, options.recipe, options.rounds)
+
+
+if __name__ == "__main__":
+    main()
