@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import os
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -65,8 +65,10 @@ def compiled(network: Network, precision: Precision, recipe: str) -> Compiled:
 
 def compare(network: Network, recipe: str, rounds: int) -> None:
     """Print one line a precision."""
-    found = {precision: compiled(network, precision, recipe) for precision in _PRECISIONS}
-    turns = [
+    found: dict[Precision, Compiled] = {
+        precision: compiled(network, precision, recipe) for precision in _PRECISIONS
+    }
+    turns: list[dict[Precision, float]] = [
         {precision: statistics.median(it.model.time_ms(_RUNS)) for precision, it in found.items()}
         for _ in range(rounds)
     ]
@@ -79,7 +81,7 @@ def compare(network: Network, recipe: str, rounds: int) -> None:
         )
 
 
-def _slowdown(turns: list[Mapping[Precision, float]], precision: Precision) -> float:
+def _slowdown(turns: Sequence[Mapping[Precision, float]], precision: Precision) -> float:
     return statistics.median(turn[precision] / turn["int8"] for turn in turns)
 
 

@@ -27,18 +27,18 @@ def matmul(site: Site[MatMul]) -> None:
         return
     site.require_integers()
     result = site.node.output.type
-    zero_point, kinds = result.quantisation.zero_point, (site.type(0), site.type(1))
-    zeros = [
-        kind.quantisation.zero_point + x.buffer.offset
-        for kind, x in zip(kinds, (a, b), strict=True)
-    ]
+    zero_point = result.quantisation.zero_point
+    zeros = (
+        site.type(0).quantisation.zero_point + a.buffer.offset,
+        site.type(1).quantisation.zero_point + b.buffer.offset,
+    )
     span = result.dtype.minimum - zero_point, result.dtype.maximum - zero_point
     numbers = np.array((*zeros, *span, zero_point + site.result.offset), np.int64)
     site.emit(kernel, [a, b], [numbers, _factor(site, kernel)])
 
 
 def _factor(site: Site[MatMul], kernel: MatrixProduct) -> Array:
-    quants = (site.type(index).quantisation for index in (0, 1))
+    quants = site.type(0).quantisation, site.type(1).quantisation
     multiplier = matmul_multiplier(*quants, site.node.output.type.quantisation)
     if kernel.rounds_twice:
         if site.type().shape[-1] > _MOST_BYTES_SUMMED:
