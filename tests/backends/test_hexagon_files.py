@@ -76,10 +76,10 @@ def network(op, weight):
 
 
 def written(model, **options):
-    compiled = compile_model(
-        model,
-        CompileOptions("dsp", Precision.INT8, recipe="min-max", allow_degraded=True, **options),
+    asked = CompileOptions(
+        target="dsp", precision=Precision.INT8, recipe="min-max", allow_degraded=True, **options
     )
+    compiled = compile_model(model, asked)
     return compiled, read(compiled.model).main
 
 
