@@ -35,8 +35,8 @@ class TuneOptions:
     """What tiles are for and where they go.
 
     Kernels that the file `output` has, measured on this machine with these versions, are not
-    measured again. After `budget_s` seconds no further kernel is begun; those with most
-    multiply-adds come first.
+    measured again. After `budget_s` seconds no further kernel is begun; those with most work come
+    first.
     """
 
     output: Path
@@ -179,14 +179,14 @@ def _cases(model: Path | Graph, options: TuneOptions, isa: Isa) -> list[Case]:
 
 
 def _wanted(cases: Sequence[Case], table: TileTable, circumstances: Circumstances) -> list[Case]:
-    """One case of every kernel that nobody has measured, the largest first."""
+    """One case of every kernel that nobody has measured, those with most work first."""
     from fpc.backends.tvm.tuning.tile_space import untiled
 
     distinct: dict[AnyKernel, Case] = {}
     for case in cases:
         if table.entry(case.kernel, circumstances) is None:
             distinct.setdefault(untiled(case.kernel), case)
-    return sorted(distinct.values(), key=lambda case: -case.multiply_adds)
+    return sorted(distinct.values(), key=lambda case: -case.work)
 
 
 def _describe(

@@ -15,6 +15,9 @@ from fpc.backends.tvm.tuning.tile_space import tile_space, untiled
 from fpc.ir.constant import Array
 from fpc.ir.graph import Value
 
+_PRODUCTS_AN_ELEMENT = 16
+"""How many products take as long as moving one element, roughly."""
+
 
 @dataclass(frozen=True)
 class Case:
@@ -30,9 +33,15 @@ class Case:
     calls: int
 
     @property
-    def multiply_adds(self) -> int:
-        """Of all calls: every parameter of a channel once for every element of the result."""
-        return self.calls * self.expected.size * self.parameters[0].size // self.expected.shape[1]
+    def work(self) -> int:
+        """Products of all calls, and a price for elements: a guess at how long they take.
+
+        Every parameter of a channel is multiplied once for every element of the result.
+        """
+        channels = self.expected.shape[1]
+        products = self.expected.size * self.parameters[0].size // channels
+        elements = self.expected.size + sum(operand.size for operand in self.operands)
+        return self.calls * (products + _PRODUCTS_AN_ELEMENT * elements)
 
     def program(self, candidates: Sequence[AnyKernel], isa: Isa) -> Program:
         """All of `candidates`, called on the case's arguments."""
