@@ -194,7 +194,7 @@ class Target(_Data):
             return Placement(
                 self.runtime.other_unit, False, True, "leaves", group.reason, group.remedy
             )
-        if int16:
+        if int16 and self.runtime.backend == "tflite":
             return Placement(
                 self.runtime.other_unit,
                 is_fast=False,

@@ -6,9 +6,7 @@ from itertools import chain
 from pathlib import Path
 
 import numpy as np
-import pytest
 
-from fpc.backends.tvm.isa.plain import PLAIN
 from fpc.backends.tvm.isa.table import isa_of_this_machine
 from fpc.backends.tvm.planner import plan
 from fpc.backends.tvm.planning.wide.table import FLOAT_PLANNERS
@@ -24,13 +22,11 @@ from tests.backends.test_tflite_float import CASES
 from tests.backends.tflite_graphs import random_inputs
 from tests.backends.tvm_programs import execute, merged
 
-ISAS = list({isa.name: isa for isa in (PLAIN, isa_of_this_machine())}.values())
-every_isa = pytest.mark.parametrize("isa", ISAS, ids=lambda isa: isa.name)
 _WEIGHTS_ARE_COMPUTED = "conv computed weights"
 
 
-@every_isa
-def test_every_float_operator(isa):
+def test_every_float_operator() -> None:
+    isa = isa_of_this_machine()
     cases = {
         name: case
         for name, case in CASES.items()
