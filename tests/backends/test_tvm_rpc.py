@@ -144,16 +144,6 @@ def test_a_board_without_power_is_lost_rather_than_slow(
     assert error.notes[0] == "no answer after 5 s"
 
 
-def test_a_board_whose_model_was_given_up_is_free_again(farm: Farm) -> None:
-    impatient = replace(QUICK, warm_up_s=2.8, time_limit_s=0.1, timeout_s=3.0)
-    runner = TvmRpcRunner(farm.reached("steady"))
-    [slow] = runner.run([request()], impatient)
-    assert isinstance(slow, Failure)
-    assert slow.error.code == "measure.timeout"
-    [timing] = runner.run([request()], QUICK)
-    assert isinstance(timing, Timing)
-
-
 def test_a_board_with_another_tvm(farm: Farm) -> None:
     prelude = (
         "def fail(path): raise RuntimeError('undefined symbol: TVMFFIErrorMoveFromRaised')\n"
