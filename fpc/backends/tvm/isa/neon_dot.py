@@ -6,35 +6,10 @@ bits as on older processors, so weights are at least -127 here too.
 
 from __future__ import annotations
 
-from fpc.backends.tvm.isa.description import DotProduct, Intrinsic, Isa, Rounding
+from fpc.backends.tvm.isa.description import DotProduct, Isa, Rounding
+from fpc.backends.tvm.isa.dot_intrinsic import dot_intrinsic
 
-_DESCRIPTION = """
-@T.prim_func(s_tir=True)
-def description(
-    A: T.Buffer((4,), "int8", offset_factor=1),
-    B: T.Buffer((8, 4), "int8", offset_factor=1),
-    C: T.Buffer((8,), "int32", offset_factor=1),
-) -> None:
-    with T.sblock("root"):
-        T.reads(C[0:8], A[0:4], B[0:8, 0:4])
-        T.writes(C[0:8])
-        for i in T.serial(0, 8):
-            for k in T.serial(0, 4):
-                with T.sblock("update"):
-                    vi, vk = T.axis.remap("SR", [i, k])
-                    C[vi] = C[vi] + T.cast(A[vk], "int32") * T.cast(B[vi, vk], "int32")
-"""
-
-_IMPLEMENTATION = """
-@T.prim_func(s_tir=True)
-def implementation(
-    A: T.Buffer((4,), "int8", offset_factor=1),
-    B: T.Buffer((8, 4), "int8", offset_factor=1),
-    C: T.Buffer((8,), "int32", offset_factor=1),
-) -> None:
-    with T.sblock("root"):
-        T.reads(C[0:8], A[0:4], B[0:8, 0:4])
-        T.writes(C[0:8])
+_DOT = """\
         a = T.broadcast(T.reinterpret(A.vload([0], "int8x4"), dtype="int32"), 4)
         for half in T.unroll(2):
             C[T.ramp(half * 4, 1, 4)] = T.call_llvm_pure_intrin(
@@ -68,6 +43,6 @@ NEON_DOT = Isa(
         depth=4,
         tile=(8, 4),
         axes=(0, 1),
-        intrinsic=Intrinsic("fpc.sdot", _DESCRIPTION, _IMPLEMENTATION),
+        intrinsic=dot_intrinsic("fpc.sdot", "int8", 8, 4, _DOT),
     ),
 )

@@ -9,34 +9,9 @@ int32; TVM's own definition fails there.
 from __future__ import annotations
 
 from fpc.backends.tvm.isa.description import ByteLookup, ColumnDot, DotProduct, Intrinsic, Isa
+from fpc.backends.tvm.isa.dot_intrinsic import dot_intrinsic
 
-_DESCRIPTION = """
-@T.prim_func(s_tir=True)
-def description(
-    A: T.Buffer((4,), "uint8", offset_factor=1),
-    B: T.Buffer((16, 4), "int8", offset_factor=1),
-    C: T.Buffer((16,), "int32", offset_factor=1),
-) -> None:
-    with T.sblock("root"):
-        T.reads(C[0:16], A[0:4], B[0:16, 0:4])
-        T.writes(C[0:16])
-        for i in T.serial(0, 16):
-            for k in T.serial(0, 4):
-                with T.sblock("update"):
-                    vi, vk = T.axis.remap("SR", [i, k])
-                    C[vi] = C[vi] + T.cast(A[vk], "int32") * T.cast(B[vi, vk], "int32")
-"""
-
-_IMPLEMENTATION = """
-@T.prim_func(s_tir=True)
-def implementation(
-    A: T.Buffer((4,), "uint8", offset_factor=1),
-    B: T.Buffer((16, 4), "int8", offset_factor=1),
-    C: T.Buffer((16,), "int32", offset_factor=1),
-) -> None:
-    with T.sblock("root"):
-        T.reads(C[0:16], A[0:4], B[0:16, 0:4])
-        T.writes(C[0:16])
+_DOT = """\
         a = T.reinterpret(A.vload([0], "uint8x4"), dtype="int32")
         C[T.ramp(T.int32(0), 1, 16)] = T.call_llvm_pure_intrin(
             T.llvm_lookup_intrinsic_id("llvm.x86.avx512.vpdpbusd.512"),
@@ -47,33 +22,7 @@ def implementation(
         )
 """
 
-_INT16_DESCRIPTION = """
-@T.prim_func(s_tir=True)
-def description(
-    A: T.Buffer((2,), "int16", offset_factor=1),
-    B: T.Buffer((16, 2), "int8", offset_factor=1),
-    C: T.Buffer((16,), "int32", offset_factor=1),
-) -> None:
-    with T.sblock("root"):
-        T.reads(C[0:16], A[0:2], B[0:16, 0:2])
-        T.writes(C[0:16])
-        for i in T.serial(0, 16):
-            for k in T.serial(0, 2):
-                with T.sblock("update"):
-                    vi, vk = T.axis.remap("SR", [i, k])
-                    C[vi] = C[vi] + T.cast(A[vk], "int32") * T.cast(B[vi, vk], "int32")
-"""
-
-_INT16_IMPLEMENTATION = """
-@T.prim_func(s_tir=True)
-def implementation(
-    A: T.Buffer((2,), "int16", offset_factor=1),
-    B: T.Buffer((16, 2), "int8", offset_factor=1),
-    C: T.Buffer((16,), "int32", offset_factor=1),
-) -> None:
-    with T.sblock("root"):
-        T.reads(C[0:16], A[0:2], B[0:16, 0:2])
-        T.writes(C[0:16])
+_DOT_INT16 = """\
         a = T.reinterpret(A.vload([0], "int16x2"), dtype="int32")
         C[T.ramp(T.int32(0), 1, 16)] = T.call_llvm_pure_intrin(
             T.llvm_lookup_intrinsic_id("llvm.x86.avx512.vpdpwssd.512"),
@@ -174,14 +123,14 @@ X86_AVX512_VNNI = Isa(
         depth=4,
         tile=(16, 4),
         axes=(0, 1),
-        intrinsic=Intrinsic("fpc.vpdpbusd.512", _DESCRIPTION, _IMPLEMENTATION),
+        intrinsic=dot_intrinsic("fpc.vpdpbusd.512", "uint8", 16, 4, _DOT),
     ),
     dot_int16=DotProduct(
         lanes=16,
         depth=2,
         tile=(16, 2),
         axes=(0, 1),
-        intrinsic=Intrinsic("fpc.vpdpwssd.512", _INT16_DESCRIPTION, _INT16_IMPLEMENTATION),
+        intrinsic=dot_intrinsic("fpc.vpdpwssd.512", "int16", 16, 2, _DOT_INT16),
     ),
     column_dot=ColumnDot(
         lanes=16,

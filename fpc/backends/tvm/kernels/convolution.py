@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from fpc.backends.tvm.buffer import Buffer, Parameter, round_up
-from fpc.backends.tvm.isa.description import Isa
+from fpc.backends.tvm.isa.description import DotProduct, Isa
 from fpc.backends.tvm.kernels.kernel import OneOperand
 from fpc.backends.tvm.kernels.loops import fill_then_copy, vectorise_rows
 from fpc.backends.tvm.kernels.requantise import TOTALS, Epilogue, round_in_vectors, start_from_bias
 from fpc.backends.tvm.kernels.window import Reading, Window
-from fpc.backends.tvm.library import Expression, Library, Schedule, Tensor
+from fpc.backends.tvm.library import Block, Expression, Library, Loop, Schedule, Tensor
 from fpc.ir.dtype import DType
 
 _LARGEST_TILE = 32
@@ -157,34 +157,10 @@ class Convolution(OneOperand):
         )
 
     def _schedule(self, library: Library, isa: Isa, schedule: Schedule) -> None:
-        dot, tile = isa.dot, self.tile
-        totals, result = schedule.get_sblock(TOTALS), schedule.get_sblock("result")
-        row, unit = schedule.get_loops(result)
         lines = self.window.batch * self.window.count[0]
-        line, block, position = schedule.split(row, [lines, None, tile.positions])
-        outer, vector, lane = schedule.split(unit, [None, tile.vectors, dot.lanes])
-        schedule.reorder(outer, line, block, position, vector, lane)
-        round_in_vectors(schedule, isa, block)
-        schedule.compute_at(totals, block, preserve_unit_loops=True)
-        *_, x, n, i, j, k = schedule.get_loops(totals)
-        across, lanes = schedule.split(n, [tile.vectors, dot.lanes])
-        steps, unrolled, term = schedule.split(k, [None, tile.unroll, dot.depth])
-        schedule.reorder(i, j, steps, unrolled, x, across, lanes, term)
-        if dot.intrinsic is None:
-            schedule.reorder(term, lanes)
-            schedule.unroll(term)
-            schedule.vectorize(lanes)
-        start = start_from_bias(schedule, totals, i)
-        *_, start_x, start_across, start_lanes = schedule.get_loops(start)
-        if dot.intrinsic is not None:
-            schedule.vectorize(start_lanes)
-            library.register_intrinsic(dot.intrinsic)
-            schedule.tensorize(lanes, dot.intrinsic.name)
-        for loop in (start_x, start_across, unrolled, x, across):
-            schedule.unroll(loop)
-        schedule.vectorize(lane)
-        schedule.unroll(vector)
-        schedule.unroll(position)
+        loops = split_into_tiles(schedule, isa.dot, self.tile, lines)
+        round_in_vectors(schedule, isa, loops.block)
+        sum_in_tiles(library, schedule, isa.dot, self.tile, loops, start_from_bias)
         if self.by_line:
             fill_then_copy(schedule, "padded", isa.lanes)
         elif not self._reads_in_place(isa):
@@ -194,12 +170,9 @@ class Convolution(OneOperand):
         dot, tile = isa.dot, self.tile
         assert dot.intrinsic is not None
         assert dot.fold is not None
-        totals, folded, result = map(schedule.get_sblock, (TOTALS, "folded", "result"))
-        row, unit = schedule.get_loops(result)
+        totals, folded = map(schedule.get_sblock, (TOTALS, "folded"))
         lines = self.window.batch * self.window.count[0]
-        line, block, position = schedule.split(row, [lines, None, tile.positions])
-        outer, vector, lane = schedule.split(unit, [None, tile.vectors, dot.lanes])
-        schedule.reorder(outer, line, block, position, vector, lane)
+        block, position, vector, lane = split_into_tiles(schedule, dot, tile, lines)
         round_in_vectors(schedule, isa, block)
         schedule.compute_at(folded, block, preserve_unit_loops=True)
         *_, fold_x, fold_n = schedule.get_loops(folded)
@@ -222,6 +195,61 @@ class Convolution(OneOperand):
             fill_then_copy(schedule, "padded", isa.lanes)
         elif not self._reads_in_place(isa):
             vectorise_rows(schedule, "padded", isa.lanes)
+
+
+class TileLoops(NamedTuple):
+    """The loops that write a result tile by tile: over a line's tiles, and inside of one."""
+
+    block: Loop
+    position: Loop
+    vector: Loop
+    lane: Loop
+
+
+def split_into_tiles(
+    schedule: Schedule, dot: DotProduct, tile: ConvolutionTile, lines: int
+) -> TileLoops:
+    """Let the block `result` of so many lines be written tile by tile."""
+    row, unit = schedule.get_loops(schedule.get_sblock("result"))
+    line, block, position = schedule.split(row, [lines, None, tile.positions])
+    outer, vector, lane = schedule.split(unit, [None, tile.vectors, dot.lanes])
+    schedule.reorder(outer, line, block, position, vector, lane)
+    return TileLoops(block, position, vector, lane)
+
+
+def sum_in_tiles(
+    library: Library,
+    schedule: Schedule,
+    dot: DotProduct,
+    tile: ConvolutionTile,
+    loops: TileLoops,
+    start: Callable[[Schedule, Block, Loop], Block],
+) -> None:
+    """Sum the products of each tile of `result` in registers, just before it is written.
+
+    `start` makes a block of its own of how sums begin, before the loop that it is given.
+    """
+    totals = schedule.get_sblock(TOTALS)
+    schedule.compute_at(totals, loops.block, preserve_unit_loops=True)
+    *_, x, n, i, j, k = schedule.get_loops(totals)
+    across, lanes = schedule.split(n, [tile.vectors, dot.lanes])
+    steps, unrolled, term = schedule.split(k, [None, tile.unroll, dot.depth])
+    schedule.reorder(i, j, steps, unrolled, x, across, lanes, term)
+    if dot.intrinsic is None:
+        schedule.reorder(term, lanes)
+        schedule.unroll(term)
+        schedule.vectorize(lanes)
+    begun = start(schedule, totals, i)
+    *_, start_x, start_across, start_lanes = schedule.get_loops(begun)
+    if dot.intrinsic is not None:
+        schedule.vectorize(start_lanes)
+        library.register_intrinsic(dot.intrinsic)
+        schedule.tensorize(lanes, dot.intrinsic.name)
+    for loop in (start_x, start_across, unrolled, x, across):
+        schedule.unroll(loop)
+    schedule.vectorize(loops.lane)
+    schedule.unroll(loops.vector)
+    schedule.unroll(loops.position)
 
 
 def tiles(convolution: Convolution, isa: Isa) -> Iterator[ConvolutionTile]:

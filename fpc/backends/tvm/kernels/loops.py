@@ -41,3 +41,16 @@ def reduce_in_vectors(schedule: Schedule, block: str, lanes: int) -> None:
     # A reduction takes no vectors any more once its start is a block of its own.
     schedule.vectorize(lane)
     schedule.decompose_reduction(reduction, i)
+
+
+def sum_rows_in_vectors(schedule: Schedule, lanes: int) -> None:
+    """Let the block `totals` sum rows in vectors of columns, as the block `result` needs them."""
+    totals, result = schedule.get_sblock("totals"), schedule.get_sblock("result")
+    _, column = schedule.get_loops(result)
+    outer, lane = schedule.split(column, [None, lanes])
+    schedule.compute_at(totals, outer, preserve_unit_loops=True)
+    *_, across, i = schedule.get_loops(totals)
+    schedule.reorder(i, across)
+    schedule.vectorize(across)
+    schedule.decompose_reduction(totals, i)
+    schedule.vectorize(lane)

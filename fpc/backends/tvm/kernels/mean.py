@@ -8,6 +8,7 @@ from typing import Literal
 from fpc.backends.tvm.buffer import Parameter
 from fpc.backends.tvm.isa.description import Isa
 from fpc.backends.tvm.kernels.kernel import OneOperand
+from fpc.backends.tvm.kernels.loops import sum_rows_in_vectors
 from fpc.backends.tvm.library import Expression, Library, Schedule
 from fpc.ir.dtype import DType
 
@@ -46,16 +47,5 @@ class Mean(OneOperand):
 
         result = library.compute(self.stored.shape, element, "result")
         schedule = library.schedule([x, scale, result])
-        self._schedule(schedule, isa)
+        sum_rows_in_vectors(schedule, isa.lanes)
         return schedule
-
-    def _schedule(self, schedule: Schedule, isa: Isa) -> None:
-        totals, result = schedule.get_sblock("totals"), schedule.get_sblock("result")
-        _, channel = schedule.get_loops(result)
-        outer, lane = schedule.split(channel, [None, isa.lanes])
-        schedule.compute_at(totals, outer, preserve_unit_loops=True)
-        *_, lanes, i = schedule.get_loops(totals)
-        schedule.reorder(i, lanes)
-        schedule.vectorize(lanes)
-        schedule.decompose_reduction(totals, i)
-        schedule.vectorize(lane)

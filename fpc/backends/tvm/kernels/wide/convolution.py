@@ -8,15 +8,18 @@ from typing import Literal
 
 from fpc.backends.tvm.buffer import Buffer, Parameter, round_up
 from fpc.backends.tvm.isa.description import DotProduct, Isa
-from fpc.backends.tvm.kernels.convolution import ConvolutionTile
+from fpc.backends.tvm.kernels.convolution import (
+    ConvolutionTile,
+    split_into_tiles,
+    sum_in_tiles,
+)
 from fpc.backends.tvm.kernels.kernel import OneOperand
 from fpc.backends.tvm.kernels.loops import vectorise_rows
+from fpc.backends.tvm.kernels.requantise import TOTALS
 from fpc.backends.tvm.kernels.wide.scaling import Finish, Scaling
 from fpc.backends.tvm.kernels.window import Reading, Window
-from fpc.backends.tvm.library import Expression, Library, Schedule, Tensor
+from fpc.backends.tvm.library import Block, Expression, Library, Loop, Schedule, Tensor
 from fpc.ir.dtype import DType
-
-_TOTALS = "totals"
 
 
 @dataclass(frozen=True)
@@ -60,14 +63,17 @@ class WideConvolution(OneOperand):
             return library.sum(product, (i, j, k))
 
         lines, positions = window.batch * window.count[0], window.count[1]
-        totals = library.compute((lines, positions, units), total, _TOTALS)
+        totals = library.compute((lines, positions, units), total, TOTALS)
 
         def finished(row: Expression, unit: Expression) -> Expression:
             return finish.apply(library, totals[row // positions, row % positions, unit], unit)
 
         result = library.compute(self.stored.shape, finished, "result")
         schedule = library.schedule([x, weights, *finish.arguments, result])
-        self._schedule(library, isa, dot, schedule)
+        loops = split_into_tiles(schedule, dot, self.tile, lines)
+        sum_in_tiles(library, schedule, dot, self.tile, loops, _start_from_zero)
+        if not self._reads_in_place(dot):
+            vectorise_rows(schedule, "padded", isa.lanes)
         return schedule
 
     def _source(self, library: Library, dot: DotProduct, x: Tensor) -> Reading:
@@ -86,36 +92,9 @@ class WideConvolution(OneOperand):
         whole = self.operand.columns >= round_up(self.operand.width, dot.depth)
         return whole and not self.window.is_padded
 
-    def _schedule(self, library: Library, isa: Isa, dot: DotProduct, schedule: Schedule) -> None:
-        tile = self.tile
-        totals, result = schedule.get_sblock(_TOTALS), schedule.get_sblock("result")
-        row, unit = schedule.get_loops(result)
-        lines = self.window.batch * self.window.count[0]
-        line, block, position = schedule.split(row, [lines, None, tile.positions])
-        outer, vector, lane = schedule.split(unit, [None, tile.vectors, dot.lanes])
-        schedule.reorder(outer, line, block, position, vector, lane)
-        schedule.compute_at(totals, block, preserve_unit_loops=True)
-        *_, x, n, i, j, k = schedule.get_loops(totals)
-        across, lanes = schedule.split(n, [tile.vectors, dot.lanes])
-        steps, unrolled, term = schedule.split(k, [None, tile.unroll, dot.depth])
-        schedule.reorder(i, j, steps, unrolled, x, across, lanes, term)
-        if dot.intrinsic is None:
-            schedule.reorder(term, lanes)
-            schedule.unroll(term)
-            schedule.vectorize(lanes)
-        start = schedule.decompose_reduction(totals, i)
-        *_, start_x, start_across, start_lanes = schedule.get_loops(start)
-        if dot.intrinsic is not None:
-            schedule.vectorize(start_lanes)
-            library.register_intrinsic(dot.intrinsic)
-            schedule.tensorize(lanes, dot.intrinsic.name)
-        for loop in (start_x, start_across, unrolled, x, across):
-            schedule.unroll(loop)
-        schedule.vectorize(lane)
-        schedule.unroll(vector)
-        schedule.unroll(position)
-        if not self._reads_in_place(dot):
-            vectorise_rows(schedule, "padded", isa.lanes)
+
+def _start_from_zero(schedule: Schedule, reduction: Block, loop: Loop) -> Block:
+    return schedule.decompose_reduction(reduction, loop)
 
 
 def weights_type(activations: DType) -> DType:

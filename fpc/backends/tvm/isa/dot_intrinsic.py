@@ -1,0 +1,41 @@
+"""Dot products as TVM takes them: the text that is the same for every instruction set."""
+
+from __future__ import annotations
+
+from fpc.backends.tvm.isa.description import Intrinsic
+
+_UPDATE = """\
+        for i in T.serial(0, {lanes}):
+            for k in T.serial(0, {depth}):
+                with T.sblock("update"):
+                    vi, vk = T.axis.remap("SR", [i, k])
+                    C[vi] = C[vi] + T.cast(A[vk], "int32") * T.cast(B[vi, vk], "int32")
+"""
+
+_FUNCTION = """
+@T.prim_func(s_tir=True)
+def {name}(
+    A: T.Buffer(({depth},), "{activation}", offset_factor=1),
+    B: T.Buffer(({lanes}, {depth}), "int8", offset_factor=1),
+    C: T.Buffer(({lanes},), "int32", offset_factor=1),
+) -> None:
+    with T.sblock("root"):
+        T.reads(C[0:{lanes}], A[0:{depth}], B[0:{lanes}, 0:{depth}])
+        T.writes(C[0:{lanes}])
+{body}"""
+
+
+def dot_intrinsic(name: str, activation: str, lanes: int, depth: int, body: str) -> Intrinsic:
+    """An instruction that adds to each of `lanes` sums C the products of `depth` terms.
+
+    `activation` is the element type of the terms A, which all units share; weights B [lanes, depth]
+    are int8. `body` is the call in TVMScript, indented as in a function's `with`.
+    """
+
+    def function(called: str, body: str) -> str:
+        return _FUNCTION.format(
+            name=called, activation=activation, lanes=lanes, depth=depth, body=body
+        )
+
+    update = _UPDATE.format(lanes=lanes, depth=depth)
+    return Intrinsic(name, function("description", update), function("implementation", body))
