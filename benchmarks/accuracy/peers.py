@@ -64,10 +64,20 @@ def onnxruntime_int8(
     *,
     percentile: float | None = None,
 ) -> Scores:
+    """`onnxruntime_int8_model` in onnxruntime."""
+    return _session(onnxruntime_int8_model(fixed_batch(model), calibration, percentile=percentile))
+
+
+def onnxruntime_int8_model(
+    model: bytes,
+    calibration: NDArray[np.float32],
+    *,
+    percentile: float | None = None,
+) -> bytes:
     """`quantize_static`, per-channel QDQ, uint8 activations, min-max or percentile."""
     with tempfile.TemporaryDirectory() as folder:
         source, prepared, out = (str(Path(folder) / n) for n in ("a.onnx", "b.onnx", "c.onnx"))
-        Path(source).write_bytes(fixed_batch(model))
+        Path(source).write_bytes(model)
         quant_pre_process(source, prepared)
         name = onnx.load(prepared).graph.input[0].name
         options: dict[str, Any] = {}
@@ -86,7 +96,7 @@ def onnxruntime_int8(
             calibrate_method=method,
             extra_options=options,
         )
-        return _session(Path(out).read_bytes())
+        return Path(out).read_bytes()
 
 
 def edge_quantizer_int8(float_tflite: bytes, calibration: NDArray[np.float32]) -> bytes:

@@ -1,46 +1,57 @@
-"""How fast networks compiled by TVM run, beside LiteRT on fpc's own int8 file of the same network.
+"""How fast networks compiled by TVM run, beside LiteRT and onnxruntime.
 
     python -m benchmarks.tvm [--rounds N] [NETWORK ...]
 
-One process runs both in turn with one thread; the round in which each ran fastest counts, since
-neighbours of the machine slow rounds down and never speed them up. Ratios below 1 are in favour of
-TVM.
+LiteRT runs fpc's own int8 file of the same network; onnxruntime runs the float network, and what
+its own `quantize_static` makes of that. One process runs all of them in turn with one thread; the
+round in which each ran fastest counts. Ratios below 1 are in favour of TVM.
 """
 
 from __future__ import annotations
 
 import argparse
-import math
 import os
 import statistics
 
 from benchmarks.tvm.networks import NETWORKS, artifact
+from benchmarks.tvm.onnxruntime import OnnxRuntimeModel, float_model, int8_model
+from benchmarks.tvm.rounds import Timed, latencies_ms
 from fpc.measure.litert import LiteRtModel
 from fpc.measure.tvm import TvmModel
 
-_RUNS = 9
+_PEERS = ("LiteRT int8", "onnxruntime int8", "onnxruntime float32")
 
 
-def ratio(name: str, rounds: int) -> float:
-    """The ratio of the least medians of a round, printed."""
-    models = TvmModel(artifact(name, "tvm", "host")), LiteRtModel(artifact(name, "tflite", "host"))
-    medians = [[statistics.median(model.time_ms(_RUNS)) for model in models] for _ in range(rounds)]
-    ours_ms, theirs_ms = map(min, zip(*medians, strict=True))
-    found = ours_ms / theirs_ms
-    print(f"{name:24} TVM {ours_ms:7.3f} ms  LiteRT {theirs_ms:7.3f} ms  ratio {found:.3f}")
+def models(name: str) -> dict[str, Timed]:
+    """A network made ready to run in every runtime, TVM first."""
+    peers = (
+        LiteRtModel(artifact(name, "tflite", "host")),
+        OnnxRuntimeModel(int8_model(name)),
+        OnnxRuntimeModel(float_model(name)),
+    )
+    return {"TVM": TvmModel(artifact(name, "tvm", "host")), **dict(zip(_PEERS, peers, strict=True))}
+
+
+def ratios(name: str, rounds: int) -> list[float]:
+    """TVM's latency by that of every peer, printed."""
+    ours_ms, *theirs_ms = latencies_ms(models(name), rounds).values()
+    found = [ours_ms / latency_ms for latency_ms in theirs_ms]
+    columns = (f"{ms:13.3f} {ratio:6.3f}" for ms, ratio in zip(theirs_ms, found, strict=True))
+    print(f"{name:24} {ours_ms:7.3f}", *columns, flush=True)
     return found
 
 
 def main() -> None:
-    """Print every ratio and their geometric mean."""
+    """Print all latencies in milliseconds, every ratio, and their geometric means."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("networks", nargs="*", default=list(NETWORKS))
     parser.add_argument("--rounds", type=int, default=25)
     options = parser.parse_args()
     print(f"machine: {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} when started")
-    ratios = [ratio(name, options.rounds) for name in options.networks]
-    mean = math.exp(statistics.fmean(map(math.log, ratios)))
-    print(f"measured, this machine, 1 thread, int8: geometric mean of ratios {mean:.3f}")
+    print(f"{'measured, ms, 1 thread':24} {'TVM':>7}", *(f"{peer:>20}" for peer in _PEERS))
+    found = [ratios(name, options.rounds) for name in options.networks]
+    means = (statistics.geometric_mean(column) for column in zip(*found, strict=True))
+    print(f"{'geometric mean of ratios':32}", *(f"{mean:20.3f}" for mean in means))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 import fpc
 from fpc.zoo import catalog
@@ -21,20 +22,29 @@ NETWORKS: Mapping[str, str] = MappingProxyType(
         "SqueezeNet 1.1": "squeezenet_1_1",
     }
 )
+_SAMPLES = 3
+
+
+def float_network(name: str) -> fpc.Graph:
+    """A network in float32."""
+    return catalog.build(NETWORKS[name], seed=0)
+
+
+def noise(network: fpc.Graph) -> NDArray[np.float32]:
+    """Samples [sample, *shape] of its input. Values do not change the time: noise will do."""
+    shape = network.inputs[0].type.shape
+    return np.random.default_rng(0).standard_normal((_SAMPLES, *shape)).astype(np.float32)
 
 
 def artifact(name: str, backend: Literal["tflite", "tvm"], target: str) -> bytes:
-    """A network in int8, ranges from noise: values do not change the time."""
-    network = catalog.build(NETWORKS[name], seed=0)
-    random = np.random.default_rng(0)
-    shape = network.inputs[0].type.shape
-    noise = [random.standard_normal(shape).astype(np.float32) for _ in range(3)]
+    """A network in int8."""
+    network = float_network(name)
     return fpc.compile(
         network,
         target=target,
         backend=backend,
         precision="int8",
-        calibration=noise,
+        calibration=list(noise(network)),
         recipe="min-max",
         allow_degraded=True,
     ).model
