@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from fpc.costmodel.families import family
 from fpc.costmodel.features import FeatureFamily, Matrix
@@ -20,8 +20,8 @@ from fpc.costmodel.prediction import KernelLatency, Prediction
 from fpc.costmodel.regression import fit, leverage
 from fpc.costmodel.response import Response, paced
 from fpc.costmodel.response_fit import fit_response
+from fpc.diagnostics.document import DocumentKind
 from fpc.diagnostics.errors import CostModelError
-from fpc.diagnostics.validation import problems
 
 Evidence: TypeAlias = Literal["measured", "replayed", "simulated", "predicted"]
 
@@ -292,17 +292,14 @@ class CostModel(_Data):
 
 def read_model(path: Path) -> CostModel:
     """The cost model in the JSON file at `path`; `CostModelError` when it holds none."""
-    try:
-        return CostModel.model_validate_json(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise CostModelError("unreadable", f"cannot read {path}: {error}") from None
-    except ValidationError as error:
-        raise CostModelError(
-            "malformed",
-            f"{path} is not a cost model",
-            notes=problems(error)[:5],
-            help="`fpc fit` writes one",
-        ) from None
+    kind = DocumentKind(
+        CostModel,
+        "is not a cost model",
+        fault=CostModelError,
+        malformed="malformed",
+        help="`fpc fit` writes one",
+    )
+    return kind.read(path)
 
 
 def _half_width(errors: Matrix, leverages: Matrix) -> float:

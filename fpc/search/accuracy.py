@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
+from fpc.diagnostics.document import DocumentKind
 from fpc.diagnostics.errors import SearchError
-from fpc.diagnostics.validation import problems
 from fpc.search.choices import StageChoices
 from fpc.search.design import Part, of_settings
 from fpc.search.features import attributes
@@ -175,14 +175,11 @@ class AccuracyModel(_Data):
 
 def read_accuracy(path: Path) -> AccuracyModel:
     """The regression in the JSON file at `path`; `SearchError` when it holds none."""
-    try:
-        return AccuracyModel.model_validate_json(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise SearchError("unreadable", f"cannot read {path}: {error}") from None
-    except ValidationError as error:
-        raise SearchError(
-            "malformed-accuracy",
-            f"{path} is not an accuracy regression",
-            notes=problems(error)[:5],
-            help="give a table of subnets and their top-1 (.csv) and fpc fits one",
-        ) from None
+    kind = DocumentKind(
+        AccuracyModel,
+        "is not an accuracy regression",
+        fault=SearchError,
+        malformed="malformed-accuracy",
+        help="give a table of subnets and their top-1 (.csv) and fpc fits one",
+    )
+    return kind.read(path)

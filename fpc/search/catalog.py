@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from importlib.resources import files
 from pathlib import Path
 
-from pydantic import ValidationError
-
+from fpc.diagnostics.document import DocumentKind
 from fpc.diagnostics.errors import SearchError, VerifyError
 from fpc.diagnostics.render import suggest
-from fpc.diagnostics.validation import problems
 from fpc.search.accuracy import AccuracyModel, read_accuracy
 from fpc.search.network import smallest
 from fpc.search.space import Space
@@ -27,12 +24,15 @@ def load(name_or_path: str) -> Space:
 
     `SearchError` for an unknown name or a file that does not describe a space.
     """
-    return _read(_path(name_or_path))
+    path = _path(name_or_path)
+    space = _space_file().read(path)
+    _require_networks(space, path)
+    return space
 
 
 def source(name_or_path: str) -> str:
     """The TOML text of a space."""
-    return _text(_path(name_or_path))
+    return _space_file().text(_path(name_or_path))
 
 
 def shipped_accuracy(space: Space) -> AccuracyModel:
@@ -61,28 +61,14 @@ def _path(name_or_path: str) -> Path:
     return Path(str(files("fpc.search") / "spaces" / f"{name_or_path}.toml"))
 
 
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SearchError("unreadable", f"cannot read the space file {path}: {error}") from None
-
-
-def _read(path: Path) -> Space:
-    text = _text(path)
-    try:
-        space = Space.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise SearchError("malformed-space", f"{path} is not valid TOML: {error}") from None
-    except ValidationError as error:
-        raise SearchError(
-            "malformed-space",
-            f"{path} does not describe a space",
-            notes=problems(error)[:5],
-            help="compare with a space that comes with fpc: `fpc search --show-space fox-nas`",
-        ) from None
-    _require_networks(space, path)
-    return space
+def _space_file() -> DocumentKind[Space]:
+    return DocumentKind(
+        Space,
+        "does not describe a space",
+        fault=SearchError,
+        malformed="malformed-space",
+        help="compare with a space that comes with fpc: `fpc search --show-space fox-nas`",
+    )
 
 
 def _require_networks(space: Space, path: Path) -> None:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import tomllib
 from importlib.metadata import entry_points
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
+from fpc.diagnostics.document import DocumentKind
 from fpc.diagnostics.errors import TargetError
 from fpc.diagnostics.render import suggest
-from fpc.diagnostics.validation import problems
 from fpc.targets.description import Target
 
 ENTRY_POINT_GROUP = "fpc.targets"
@@ -34,7 +31,7 @@ def load(name_or_path: str) -> Target:
 
 def source(name_or_path: str) -> str:
     """The TOML text of a target."""
-    return _text(_path(name_or_path))
+    return _target_file().text(_path(name_or_path))
 
 
 def _path(name_or_path: str) -> Path:
@@ -53,30 +50,22 @@ def _path(name_or_path: str) -> Path:
     )
 
 
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise TargetError("unreadable", f"cannot read the target file {path}: {error}") from None
-
-
 def read(path: Path) -> Target:
     """The target that the TOML file at `path` describes, its cost model by a path that opens."""
-    text = _text(path)
-    try:
-        target = Target.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise TargetError("malformed", f"{path} is not valid TOML: {error}") from None
-    except ValidationError as error:
-        raise TargetError(
-            "malformed",
-            f"{path} does not describe a target",
-            notes=problems(error),
-            help="compare with a shipped target: `fpc targets rpi4-arm --toml`",
-        ) from None
+    target = _target_file().read(path)
     if target.cost_model is None:
         return target
     return target.model_copy(update={"cost_model": str(path.parent / target.cost_model)})
+
+
+def _target_file() -> DocumentKind[Target]:
+    return DocumentKind(
+        Target,
+        "does not describe a target",
+        fault=TargetError,
+        malformed="malformed",
+        help="compare with a shipped target: `fpc targets rpi4-arm --toml`",
+    )
 
 
 def _shipped() -> tuple[str, ...]:
