@@ -31,6 +31,7 @@ from tests.backends.tvm_draws import (
     drawn_dense,
     drawn_of_two,
     extreme_inputs,
+    with_residual,
 )
 from tests.backends.tvm_programs import (
     assert_kernels_agree,
@@ -86,7 +87,7 @@ def test_sums_and_products_of_scales_far_apart(isa):
 
 
 @every_isa
-@pytest.mark.parametrize("kind", ["pointwise", "spatial", "depthwise"])
+@pytest.mark.parametrize("kind", ["pointwise", "spatial", "depthwise", "residual"])
 def test_every_tile_computes_the_same(isa, kind):
     graph = _TILED[kind](Draw(3))
     planned = plan(graph, isa)
@@ -101,10 +102,10 @@ def test_every_tile_computes_the_same(isa, kind):
         case _:
             tiles = list(depthwise.tiles(kernel.window, isa))
     assert len(tiles) >= 4
-    [x] = extreme_inputs(graph)
-    [want] = run(graph, [x], Numerics.TFLITE_XNNPACK)
+    inputs = extreme_inputs(graph)
+    [want] = run(graph, inputs, Numerics.TFLITE_XNNPACK)
     tiled = [with_kernel_tiled(planned, index, tile) for tile in tiles]
-    for tile, got in zip(tiles, execute(merged(tiled), [x] * len(tiles), isa), strict=True):
+    for tile, got in zip(tiles, execute(merged(tiled), inputs * len(tiles), isa), strict=True):
         np.testing.assert_array_equal(got.reshape(want.shape), want, str(tile))
 
 
@@ -127,10 +128,15 @@ def _depthwise_tiled(draw: Draw) -> Graph:
     return one_op(op, [x, w, b], draw.quant(scale))
 
 
+def _residual_tiled(draw: Draw) -> Graph:
+    return with_residual(draw, _pointwise_tiled(draw))
+
+
 _TILED = {
     "pointwise": _pointwise_tiled,
     "spatial": _spatial_tiled,
     "depthwise": _depthwise_tiled,
+    "residual": _residual_tiled,
 }
 
 

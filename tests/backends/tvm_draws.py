@@ -56,3 +56,14 @@ def drawn_of_two(draw: Draw) -> Graph:
     scales = [draw.factor(0.001, 0.5) for _ in range(3)]
     x, y = draw.type(shape, scales[0]), draw.type(other, scales[1])
     return one_op(op, [x, y], draw.quant(scales[2]))
+
+
+def with_residual(draw: Draw, graph: Graph) -> Graph:
+    """The graph, its result added to or followed by another input, scales far apart."""
+    result = graph.outputs[0]
+    other = graph.add_input("other", draw.type(result.type.shape, draw.factor(0.003, 0.3)))
+    operands = (result, other) if draw.integer(0, 1) else (other, result)
+    kind = result.type.with_quant(draw.quant(result.type.quantisation.scale * draw.factor(0.5, 2)))
+    op = ops.Add(draw.choice(list(Activation)))
+    graph.set_outputs(graph.add(op, *operands, name="sum", results=[kind]).outputs)
+    return graph

@@ -41,7 +41,8 @@ class Convolution(OneOperand):
 
     A pointwise convolution or a dense layer is one with `Window.over_rows`. `by_line`, what a
     window sees of a line are the terms of one tap: pixels of few channels lie there side by side,
-    and the padding between lines is known (`padding`, as stored).
+    and the padding between lines is known (`padding`, as stored). The result is the sum with a
+    `residual` where there is one.
     """
 
     family: Literal["convolution"] = field(default="convolution", kw_only=True)
@@ -51,6 +52,12 @@ class Convolution(OneOperand):
     saturates: bool = False
     by_line: bool = False
     padding: int = 0
+    residual: Buffer | None = None
+
+    @property
+    def operands(self) -> tuple[Buffer, ...]:
+        """The map, and what is added to the requantised sums."""
+        return (self.operand,) if self.residual is None else (self.operand, self.residual)
 
     def units(self, isa: Isa) -> int:
         """Output channels that are computed, whole vectors."""
@@ -81,7 +88,12 @@ class Convolution(OneOperand):
         shape = (units // dot.lanes, taps_v * taps_h * steps, *dot.tile)
         weights = library.parameter(Parameter(DType.I8, shape), "weights")
         epilogue = Epilogue.of(
-            library, self.stored, units, saturates=self.saturates, rounding=isa.rounding
+            library,
+            self.stored,
+            units,
+            saturates=self.saturates,
+            rounding=isa.rounding,
+            residual=self.residual,
         )
         source = self._source(library, isa, x, epilogue.padding)
         i, j, k = (
@@ -104,7 +116,7 @@ class Convolution(OneOperand):
         shape = (window.batch * window.count[0], window.count[1], units)
         if dot.fold is None:
             totals = library.compute(shape, total, TOTALS)
-            schedule = epilogue.schedule(library, [x, weights], totals, dot.lanes)
+            schedule = epilogue.schedule(library, x, weights, totals, dot.lanes)
             self._schedule(library, isa, schedule)
             return schedule
         parts = library.compute((*shape, dot.partials), total, TOTALS)
@@ -114,7 +126,7 @@ class Convolution(OneOperand):
             return sum(others, first)
 
         sums = library.compute(shape, folded, "folded")
-        schedule = epilogue.schedule_of_sums(library, [x, weights], sums)
+        schedule = epilogue.schedule_of_sums(library, x, weights, sums)
         self._schedule_of_parts(library, isa, schedule)
         return schedule
 

@@ -66,7 +66,7 @@ class Depthwise(OneOperand):
 
         lines, positions = window.batch * window.count[0], window.count[1]
         totals = library.compute((lines, positions, channels), total, TOTALS)
-        schedule = epilogue.schedule(library, [x, weights], totals, isa.lanes)
+        schedule = epilogue.schedule(library, x, weights, totals, isa.lanes)
         self._schedule(schedule, isa)
         return schedule
 

@@ -59,7 +59,7 @@ class DepthwiseColumns(OneOperand):
 
         lines, positions = window.batch * window.count[0], window.count[1]
         totals = library.compute((lines, positions, vectors, dot.lanes), total, TOTALS)
-        schedule = epilogue.schedule(library, [x, weights], totals, isa.lanes)
+        schedule = epilogue.schedule(library, x, weights, totals, isa.lanes)
         self._schedule(library, dot, schedule)
         return schedule
 

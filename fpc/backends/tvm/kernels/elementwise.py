@@ -95,9 +95,15 @@ class Sum(Elementwise):
         self, library: Library, a: Expression, b: Expression, numbers: tuple[Tensor, ...]
     ) -> Expression:
         """The clamped sum."""
-        left, right, addend, shift, least, greatest, offset = (numbers[0][i] for i in range(7))
-        total = (a * left + b * right + addend) >> shift
+        least, greatest, offset = (numbers[0][i] for i in range(4, 7))
+        total = scaled_sum(a, b, numbers[0])
         return library.minimum(library.maximum(total, least), greatest) + offset
+
+
+def scaled_sum(a: Expression, b: Expression, numbers: Tensor) -> Expression:
+    """The sum of two int32 in steps of the result, by the parameter `SUM`."""
+    left, right, addend, shift = (numbers[i] for i in range(4))
+    return (a * left + b * right + addend) >> shift
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The end of every kernel that sums products: bias, scale, clamp, rounding, zero point.
+"""The end of every kernel that sums products: bias, scale, clamp, rounding, zero point, addition.
 
 The arithmetic is that of the numerics `tflite-xnnpack`: the int32 sum is rounded to float32, scaled
 in float32, clamped, and rounded to the nearest integer, halves to even.
@@ -6,13 +6,14 @@ in float32, clamped, and rounded to the nearest integer, halves to even.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from fpc.backends.tvm.buffer import Buffer, Parameter, round_up
 from fpc.backends.tvm.isa.description import Isa, Rounding
+from fpc.backends.tvm.kernels.elementwise import SUM, scaled_sum
 from fpc.backends.tvm.library import (
     Block,
     Expression,
@@ -44,11 +45,39 @@ _LARGEST_REAL = 2.0**21
 
 
 @dataclass(frozen=True)
+class Residual:
+    """A tensor that is added to requantised sums.
+
+    `numbers` are the parameter `SUM` of the addition, whose first operand has no zero point.
+    """
+
+    x: Tensor
+    numbers: Tensor
+
+    @classmethod
+    def of(cls, library: Library, operand: Buffer) -> Residual:
+        """A stored tensor and the numbers, as arguments of a function."""
+        [numbers] = SUM
+        return cls(library.placeholder(operand, "residual"), library.parameter(numbers, "numbers"))
+
+    @property
+    def limits(self) -> tuple[Expression, Expression, Expression]:
+        """The zero point of the sum as stored, its least and greatest integer less that."""
+        least, greatest, zero_point = (self.numbers[i] for i in range(4, 7))
+        return zero_point, least, greatest
+
+    def added(self, library: Library, steps: Expression, *place: Expression) -> Expression:
+        """The sum of int32 `steps` and of the tensor at a place, less the zero point."""
+        return scaled_sum(steps, library.i32(self.x[place]), self.numbers)
+
+
+@dataclass(frozen=True)
 class Epilogue:
     """A requantisation's parameters as expressions read them, and its result's storage.
 
     Where it `saturates`, the result's range is that of its type, and no sum is so great that it
-    could not be rounded before it is clamped from above.
+    could not be rounded before it is clamped from above. With a `residual` the result is the sum of
+    that and of what is requantised.
     """
 
     bias: Tensor
@@ -57,6 +86,7 @@ class Epilogue:
     stored: Buffer
     saturates: bool
     rounding: Rounding | None = None
+    residual: Residual | None = None
 
     @classmethod
     def of(
@@ -67,17 +97,21 @@ class Epilogue:
         *,
         saturates: bool,
         rounding: Rounding | None = None,
+        residual: Buffer | None = None,
     ) -> Epilogue:
         """The requantisation of so many channels, its parameters as arguments of a function."""
         bias = library.parameter(Parameter(DType.I32, (channels,)), "bias")
         scale = library.parameter(Parameter(DType.F32, (channels,)), "scale")
         limits = library.parameter(LIMITS, "limits")
-        return cls(bias, scale, limits, stored, saturates, rounding)
+        added = None if residual is None else Residual.of(library, residual)
+        return cls(bias, scale, limits, stored, saturates, rounding, added)
 
-    @property
-    def arguments(self) -> tuple[Tensor, ...]:
-        """The arguments in order."""
-        return self.bias, self.scale, self.limits
+    def arguments(self, x: Tensor, weights: Tensor) -> tuple[Tensor, ...]:
+        """All arguments of a function of `x`, in order."""
+        parameters = (weights, self.bias, self.scale, self.limits)
+        if self.residual is None:
+            return x, *parameters
+        return x, self.residual.x, *parameters, self.residual.numbers
 
     @property
     def padding(self) -> Expression:
@@ -85,9 +119,9 @@ class Epilogue:
         return self.limits[3]
 
     def schedule(
-        self, library: Library, given: Sequence[Tensor], totals: Tensor, lanes: int
+        self, library: Library, x: Tensor, weights: Tensor, totals: Tensor, lanes: int
     ) -> Schedule:
-        """The function of `given` and the parameters that ends in requantised `totals`.
+        """The function of `x` and the parameters that ends in requantised `totals`.
 
         `totals` is [line, position, ..., channel] of sums of products; their last axis may be split
         by `lanes`. The block `TOTALS`, which sums them, starts from the bias.
@@ -104,18 +138,20 @@ class Epilogue:
 
         sums = library.compute(totals.shape, with_bias, "sums")
         result = self._result(library, total)
-        schedule = library.schedule([*given, *self.arguments, result])
+        schedule = library.schedule([*self.arguments(x, weights), result])
         schedule.fuse_reduction_epilogue(TOTALS, "sums")
         return schedule
 
-    def schedule_of_sums(self, library: Library, given: Sequence[Tensor], sums: Tensor) -> Schedule:
+    def schedule_of_sums(
+        self, library: Library, x: Tensor, weights: Tensor, sums: Tensor
+    ) -> Schedule:
         """The same for `sums` [line, position, channel] that something else has folded."""
         positions = int(sums.shape[1])
 
         def total(row: Expression, channel: Expression) -> Expression:
             return sums[row // positions, row % positions, channel] + self.bias[channel]
 
-        return library.schedule([*given, *self.arguments, self._result(library, total)])
+        return library.schedule([*self.arguments(x, weights), self._result(library, total)])
 
     def _result(
         self, library: Library, total: Callable[[Expression, Expression], Expression]
@@ -126,32 +162,52 @@ class Epilogue:
         def real(row: Expression, channel: Expression) -> Expression:
             return library.cast(total(row, channel), DType.F32) * self.scale[channel]
 
+        def finished(*place: Expression) -> Expression:
+            return self._clamped(library, real(*place), *place)
+
         if rounding is None:
-            return library.compute(
-                shape, lambda *place: self._clamped(library, real(*place)), "result"
-            )
+            return library.compute(shape, finished, "result")
         steps = library.compute(
             shape, lambda *place: library.nearest_by(rounding.instruction, real(*place)), STEPS
         )
-        return library.compute(shape, lambda *place: self._narrow(library, steps[place]), "result")
+        return library.compute(
+            shape, lambda *place: self._narrow(library, steps[place], *place), "result"
+        )
 
-    def _narrow(self, library: Library, steps: Expression) -> Expression:
+    def _narrow(self, library: Library, steps: Expression, *place: Expression) -> Expression:
         """The stored result for rounded numbers: limits are integers, so it may be clamped last."""
+        limits = [self.limits[i] for i in range(3)]
+        if self.residual is not None:
+            clamped = library.maximum(library.minimum(steps, limits[2]), limits[1])
+            steps, limits = self.residual.added(library, clamped, *place), self.residual.limits
         least, greatest = (library.i32(n) for n in (DType.I16.minimum, DType.I16.maximum))
         narrow = library.cast(library.maximum(library.minimum(steps, greatest), least), DType.I16)
-        zero_point, low, high = (library.cast(self.limits[i], DType.I16) for i in range(3))
+        zero_point, low, high = (library.cast(limit, DType.I16) for limit in limits)
         clamped = library.maximum(library.minimum(narrow, high), low)
         return library.cast(clamped + zero_point, self.stored.dtype)
 
-    def _clamped(self, library: Library, real: Expression) -> Expression:
+    def _clamped(self, library: Library, real: Expression, *place: Expression) -> Expression:
         """The stored result for a scaled sum."""
         low, high = (library.cast(self.limits[i], DType.F32) for i in (1, 2))
+        if self.residual is not None:
+            steps = library.nearest(library.maximum(library.minimum(real, high), low))
+            return self._clamped_sum(library, self.residual, steps, *place)
         if self.saturates:
             # The clamp also keeps LLVM from fusing the product into the addition that rounds.
             steps = library.nearest(library.maximum(real, low)) + self.limits[0]
             return library.saturated(steps, self.stored.dtype)
         clamped = library.maximum(library.minimum(real, high), low)
         return library.cast(library.nearest(clamped) + self.limits[0], self.stored.dtype)
+
+    def _clamped_sum(
+        self, library: Library, residual: Residual, steps: Expression, *place: Expression
+    ) -> Expression:
+        """The stored result for requantised sums that something is added to."""
+        zero_point, low, high = residual.limits
+        least = library.maximum(residual.added(library, steps, *place), low)
+        if self.saturates:
+            return library.saturated(least + zero_point, self.stored.dtype)
+        return library.cast(library.minimum(least, high) + zero_point, self.stored.dtype)
 
 
 def round_in_vectors(schedule: Schedule, isa: Isa, loop: Loop) -> None:
@@ -198,6 +254,11 @@ def padded_channels(values: Array, lanes: int) -> Array:
 def saturates(stored: Buffer, limits: Array, reals: Array) -> bool:
     """Whether a requantisation may clamp last: see `Epilogue`. `reals` bound scaled sums."""
     zero_point, low, high, _ = limits.tolist()
+    bound = float(np.abs(reals).max(initial=0.0))
+    return is_whole(stored, zero_point, low, high) and bound < _LARGEST_REAL
+
+
+def is_whole(stored: Buffer, zero_point: int, low: int, high: int) -> bool:
+    """Whether the range of a result, less its zero point as stored, is that of its type."""
     dtype = stored.dtype
-    whole = (low + zero_point, high + zero_point) == (dtype.minimum, dtype.maximum)
-    return whole and float(np.abs(reals).max(initial=0.0)) < _LARGEST_REAL
+    return (low + zero_point, high + zero_point) == (dtype.minimum, dtype.maximum)

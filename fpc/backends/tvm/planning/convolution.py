@@ -15,15 +15,19 @@ from fpc.backends.tvm.kernels.depthwise import Depthwise
 from fpc.backends.tvm.kernels.depthwise import tiles as depthwise_tiles
 from fpc.backends.tvm.kernels.depthwise_columns import DepthwiseColumns, pack_columns
 from fpc.backends.tvm.kernels.requantise import (
+    is_whole,
     limits_of,
     padded_channels,
     saturates,
 )
 from fpc.backends.tvm.kernels.window import Window
+from fpc.backends.tvm.planning.elementwise import fused_sum_numbers
 from fpc.backends.tvm.planning.site import Site
 from fpc.backends.tvm.planning.tiles import convolution_tile
 from fpc.interp.integer.rescale import effective_scales_float32
 from fpc.ir.constant import Array
+from fpc.ir.graph import Node
+from fpc.ir.op import Op
 from fpc.ir.ops import Conv2d, ConvTranspose2d, Dense
 
 SumOfProducts: TypeAlias = Site[Conv2d] | Site[ConvTranspose2d] | Site[Dense]
@@ -40,14 +44,21 @@ def conv2d(site: Site[Conv2d]) -> None:
     """`Conv2d`, as a matrix product unless it is depthwise."""
     weights = site.array(1, "weights")
     site.require_int8()
-    op, x = site.op, site.type()
-    window = window_of(site)
+    op, window = site.op, window_of(site)
     units, taps_v, taps_h, depth = weights.shape
-    if op.is_depthwise(x) and units == op.groups:
+    if is_depthwise(site.node):
         _depthwise(site, window, weights)
         return
     weights = ungrouped(weights, op.groups).reshape(units, taps_v * taps_h, depth * op.groups)
     multiply(site, site.operand_as_is(), window, weights)
+
+
+def is_depthwise(node: Node[Op]) -> bool:
+    """Whether it is a convolution with one filter for every channel."""
+    op, x, result = node.op, node.input(0).type, node.outputs[0].type
+    if not isinstance(op, Conv2d) or not op.is_depthwise(x):
+        return False
+    return result.shape[op.layout.channel_axis] == op.groups
 
 
 def window_of(site: Site[Conv2d]) -> Window:
@@ -88,17 +99,19 @@ def multiply(site: SumOfProducts, x: Stored, window: Window, weights: Array) -> 
     """
     isa = site.isa
     _require_range(site, weights)
-    numbers = _epilogue(site, weights, isa.dot.lanes)
-    by_line = _lies_in_lines(x.buffer, window, isa)
-    plain = Convolution(x.buffer, site.result, window, ConvolutionTile(1, 1), numbers.saturates)
-    if by_line:
+    end = _end(site, weights, isa.dot.lanes)
+    residual = None if end.residual is None else end.residual.buffer
+    plain = Convolution(
+        x.buffer, site.result, window, ConvolutionTile(1, 1), end.saturates, residual=residual
+    )
+    if _lies_in_lines(x.buffer, window, isa):
         padding = site.type().quantisation.zero_point + isa.offset
         plain = replace(plain, by_line=True, padding=padding)
         weights = weights.reshape(len(weights), window.kernel[0], -1)
     site.emit(
         replace(plain, tile=convolution_tile(plain, isa)),
-        [x],
-        [isa.dot.pack(weights), *numbers.parameters],
+        [x] if end.residual is None else [x, end.residual],
+        [isa.dot.pack(weights), *end.parameters],
     )
 
 
@@ -116,14 +129,14 @@ def _depthwise(site: Site[Conv2d], window: Window, weights: Array) -> None:
     isa, x, channels = site.isa, site.operand_as_is(), site.result.columns
     _require_range(site, weights)
     tile = max(depthwise_tiles(window, isa), key=lambda tile: min(tile.positions, 8))
-    filters, numbers = weights[..., 0], _epilogue(site, weights, isa.lanes)
+    filters, end = weights[..., 0], _end(site, weights, isa.lanes)
     if isa.column_dot is not None and window.dilations[1] == 1:
         family, taps = DepthwiseColumns, pack_columns(filters, channels, isa.column_dot)
     else:
         family, taps = Depthwise, np.zeros((*window.kernel, channels), np.int8)
         taps[..., : weights.shape[0]] = filters.transpose(1, 2, 0)
-    kernel = family(x.buffer, site.result, window, tile, numbers.saturates)
-    site.emit(kernel, [x], [taps, *numbers.parameters])
+    kernel = family(x.buffer, site.result, window, tile, end.saturates)
+    site.emit(kernel, [x], [taps, *end.parameters])
 
 
 def _require_range(site: SumOfProducts, weights: Array) -> None:
@@ -137,15 +150,30 @@ def _require_range(site: SumOfProducts, weights: Array) -> None:
 
 
 @dataclass(frozen=True)
-class _Requantisation:
-    """Bias, scale and limits; whether they let the kernel clamp last."""
+class _End:
+    """How a kernel ends: its parameters, whether they let it clamp last, and what is added."""
 
     parameters: tuple[Array, ...]
     saturates: bool
+    residual: Stored | None = None
 
 
-def _epilogue(site: SumOfProducts, weights: Array, lanes: int) -> _Requantisation:
-    """The requantisation of sums with `weights`, what operands are offset by in the bias."""
+def _end(site: SumOfProducts, weights: Array, lanes: int) -> _End:
+    """The requantisation of sums with `weights`, and the sum that is fused."""
+    end, fused = _requantisation(site, weights, lanes), site.fused
+    if fused is None:
+        return end
+    numbers = fused_sum_numbers(Site(fused.node, site.assembler), fused.own)
+    low, high, zero_point = numbers[4:].tolist()
+    return _End(
+        (*end.parameters, numbers),
+        is_whole(site.result, zero_point, low, high),
+        site.assembler.operand(fused.residual),
+    )
+
+
+def _requantisation(site: SumOfProducts, weights: Array, lanes: int) -> _End:
+    """What operands are offset by is in the bias."""
     x, w, result = site.type(), site.type(1), site.node.output.type
     held = x.quantisation.zero_point + site.isa.offset
     bias = site.node.optional_input(2)
@@ -161,4 +189,4 @@ def _epilogue(site: SumOfProducts, weights: Array, lanes: int) -> _Requantisatio
         padded_channels(spread, lanes),
         limits,
     )
-    return _Requantisation(parameters, saturates(site.result, limits, greatest))
+    return _End(parameters, saturates(site.result, limits, greatest))

@@ -41,13 +41,26 @@ def mul(site: Site[Mul]) -> None:
 def _signed_sum(site: Site[Add] | Site[Sub], sign: int) -> None:
     site.require_int8()
     a, b = (_as_stored(site, index) for index in (0, 1))
+    _emit(site, Sum, [_sum_numbers(site, a, b, sign)])
+
+
+def fused_sum_numbers(site: Site[Add], own: int) -> Array:
+    """The parameter `SUM` of a sum with its operand `own`, which comes less its zero point."""
+    a, b = replace(site.type(own).quantisation, zero_points=(0,)), _as_stored(site, 1 - own)
+    return _sum_numbers(site, a, b)
+
+
+def _sum_numbers(
+    site: Site[Add] | Site[Sub], a: QuantParams, b: QuantParams, sign: int = 1
+) -> Array:
+    """The parameter `SUM` of a + sign * b."""
     factors = xnnpack_sum_factors(a, b, site.node.output.type.quantisation, sign)
     if factors.shift > _LARGEST_SHIFT:
         raise site.unsupported(
             "its operands' scales are less than a thousandth of its result's",
             "calibrate with samples on which the branches carry comparable values",
         )
-    _emit(site, Sum, [np.array((*factors, *_limits(site)), np.int32)])
+    return np.array((*factors, *_limits(site)), np.int32)
 
 
 def _emit(

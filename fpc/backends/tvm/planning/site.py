@@ -13,19 +13,41 @@ from fpc.backends.tvm.kernels.table import AnyKernel
 from fpc.diagnostics.errors import UnsupportedOpError
 from fpc.ir.constant import Array
 from fpc.ir.dtype import DType
-from fpc.ir.graph import Node
+from fpc.ir.graph import Node, Value
 from fpc.ir.op import Op
+from fpc.ir.ops import Add
 from fpc.ir.types import TensorType
 
 OpT_co = TypeVar("OpT_co", bound=Op, covariant=True)
 
 
 @dataclass(frozen=True)
+class FusedSum:
+    """A sum that the kernel computes which gives its operand `own`."""
+
+    node: Node[Add]
+    own: int
+
+    @property
+    def products(self) -> Node[Op]:
+        """The node that the sum is fused with."""
+        producer = self.node.input(self.own).producer
+        assert producer is not None
+        return producer
+
+    @property
+    def residual(self) -> Value:
+        """The other operand."""
+        return self.node.input(1 - self.own)
+
+
+@dataclass(frozen=True)
 class Site(Generic[OpT_co]):
-    """One node whose kernels are chosen."""
+    """One node whose kernels are chosen, and the sum that its result ends in."""
 
     node: Node[OpT_co]
     assembler: Assembler
+    fused: FusedSum | None = None
 
     @property
     def op(self) -> OpT_co:
@@ -70,9 +92,10 @@ class Site(Generic[OpT_co]):
     def emit(
         self, kernel: AnyKernel, operands: Sequence[Stored], parameters: Sequence[Array] = ()
     ) -> None:
-        """Let the node's first result be what a kernel computes."""
+        """Let the node's first result, or the sum it ends in, be what a kernel computes."""
         made = self.assembler.call(kernel, operands, parameters)
-        self.assembler.define(self.node.outputs[0], made)
+        last = self.node if self.fused is None else self.fused.node
+        self.assembler.define(last.outputs[0], made)
 
     def require_int8(self) -> None:
         """`UnsupportedOpError` unless operands that are activations and results are int8."""

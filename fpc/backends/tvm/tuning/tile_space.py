@@ -33,7 +33,8 @@ def untiled(kernel: AnyKernel) -> AnyKernel:
     """Equal for kernels that differ in nothing that decides about their best tile."""
     match kernel:
         case Convolution():
-            return replace(kernel, tile=ConvolutionTile(1, 1), saturates=False, padding=0)
+            tile = ConvolutionTile(1, 1)
+            return replace(kernel, tile=tile, saturates=False, padding=0, residual=None)
         case Depthwise() | DepthwiseColumns():
             return replace(kernel, tile=DepthwiseTile(1), saturates=False)
         case _:
