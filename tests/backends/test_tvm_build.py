@@ -23,7 +23,6 @@ from fpc.diagnostics.location import Location
 from fpc.ir import ops
 from fpc.ir.dtype import DType
 from fpc.ir.graph import Graph
-from fpc.ir.op import Layout
 from fpc.ir.types import TensorType, f32
 from tests.numeric.integer_cases import Draw, one_op
 
@@ -107,13 +106,11 @@ def test_an_operator_without_a_kernel_is_named_with_a_remedy() -> None:
     assert ops.BatchNorm in missing
     graph = Graph()
     x = graph.add_input("x", f32(1, 3, 3, 4))
-    node = graph.add(
-        ops.LocalResponseNorm(layout=Layout.NHWC), x, name="y", location=Location.of("/lrn")
-    )
+    node = graph.add(ops.Cast(DType.I32), x, name="y", location=Location.of("/cast"))
     graph.set_outputs(node.outputs)
     with pytest.raises(UnsupportedOpError) as caught:
         plan(graph, PLAIN)
-    assert str(caught.value.location) == "/lrn"
+    assert str(caught.value.location) == "/cast"
     assert "no kernel" in caught.value.message
     assert "tflite" in (caught.value.help or "")
 

@@ -10,13 +10,8 @@ import pytest
 
 from fpc.backends.tvm.isa.plain import PLAIN
 from fpc.backends.tvm.isa.table import isa_of_this_machine
-from fpc.backends.tvm.kernels import convolution, depthwise
-from fpc.backends.tvm.kernels.convolution import Convolution
-from fpc.backends.tvm.kernels.depthwise import Depthwise
-from fpc.backends.tvm.kernels.depthwise_columns import DepthwiseColumns
 from fpc.backends.tvm.planner import plan
 from fpc.backends.tvm.planning.table import PLANNERS
-from fpc.diagnostics.errors import UnsupportedOpError
 from fpc.interp.executor import run
 from fpc.interp.numerics import Numerics
 from fpc.ir import ops
@@ -27,17 +22,19 @@ from fpc.ir.types import QuantParams
 from tests.backends.tflite_graphs import random_inputs
 from tests.backends.tflite_integer_cases import cases
 from tests.backends.tvm_draws import (
+    TILED,
     drawn_convolution,
     drawn_dense,
     drawn_of_two,
     extreme_inputs,
-    with_residual,
+    float_islands,
 )
 from tests.backends.tvm_programs import (
     assert_kernels_agree,
     execute,
+    is_planned,
     merged,
-    with_kernel_tiled,
+    tilings,
 )
 from tests.numeric.integer_cases import Draw, one_op
 
@@ -48,7 +45,7 @@ every_isa = pytest.mark.parametrize("isa", ISAS, ids=lambda isa: isa.name)
 
 @every_isa
 def test_every_operator_with_a_kernel(isa):
-    found = [case.graph for case in cases(DType.I8).values() if _is_planned(case.graph, isa)]
+    found = [case.graph for case in cases(DType.I8).values() if is_planned(case.graph, isa)]
     maps = Draw(1).type((2, 3, 4, 5))
     found.append(one_op(ops.ReduceMean((1, 2)), [maps], maps.quantisation))
     others = ops.Silu(), ops.HardSigmoid(), ops.Unary(ops.Function.EXP)
@@ -57,14 +54,6 @@ def test_every_operator_with_a_kernel(isa):
         found.append(one_op(ops.Softmax(1), [scores], QuantParams.per_tensor(1 / 256, -128)))
     assert {type(node.op) for graph in found for node in graph} == set(PLANNERS)
     assert_kernels_agree(found, [random_inputs(graph) for graph in found], isa)
-
-
-def _is_planned(graph: Graph, isa) -> bool:
-    try:
-        plan(graph, isa)
-    except UnsupportedOpError:
-        return False
-    return True
 
 
 @every_isa
@@ -87,57 +76,29 @@ def test_sums_and_products_of_scales_far_apart(isa):
 
 
 @every_isa
-@pytest.mark.parametrize("kind", ["pointwise", "spatial", "depthwise", "residual"])
+def test_reals_between_bytes(isa):
+    """Functions of bytes are tables, so that no machine's exponential shows."""
+    graphs = float_islands()
+    assert_kernels_agree(graphs, [extreme_inputs(graph) for graph in graphs], isa)
+
+
+def test_bytes_that_only_functions_read_are_not_dequantised():
+    plans = [plan(graph, PLAIN) for graph in float_islands()]
+    families = [{kernel.family for kernel in each.program.kernels} for each in plans]
+    assert ["dequantize" in each for each in families] == [False, True, True, True]
+    assert ["lookup" in each for each in families] == [True, True, False, True]
+
+
+@every_isa
+@pytest.mark.parametrize("kind", sorted(TILED))
 def test_every_tile_computes_the_same(isa, kind):
-    graph = _TILED[kind](Draw(3))
-    planned = plan(graph, isa)
-    index, kernel = next(
-        (index, kernel)
-        for index, kernel in enumerate(planned.program.kernels)
-        if isinstance(kernel, Convolution | Depthwise | DepthwiseColumns)
-    )
-    match kernel:
-        case Convolution():
-            tiles = list(convolution.tiles(kernel, isa))
-        case _:
-            tiles = list(depthwise.tiles(kernel.window, isa))
-    assert len(tiles) >= 4
+    graph = TILED[kind](Draw(3))
+    tiled = tilings(plan(graph, isa), isa)
+    assert len(tiled) >= 4
     inputs = extreme_inputs(graph)
     [want] = run(graph, inputs, Numerics.TFLITE_XNNPACK)
-    tiled = [with_kernel_tiled(planned, index, tile) for tile in tiles]
-    for tile, got in zip(tiles, execute(merged(tiled), inputs * len(tiles), isa), strict=True):
-        np.testing.assert_array_equal(got.reshape(want.shape), want, str(tile))
-
-
-def _pointwise_tiled(draw: Draw) -> Graph:
-    x = draw.type((1, 2, 6, 10))
-    w, b, scale = draw.weights((45, 1, 1, 10), x)
-    return one_op(ops.Conv2d(layout=NHWC), [x, w, b], draw.quant(scale))
-
-
-def _spatial_tiled(draw: Draw) -> Graph:
-    x = draw.type((1, 5, 6, 3))
-    w, b, scale = draw.weights((30, 3, 3, 3), x)
-    return one_op(ops.Conv2d(pads=(1, 1, 1, 1), layout=NHWC), [x, w, b], draw.quant(scale))
-
-
-def _depthwise_tiled(draw: Draw) -> Graph:
-    x = draw.type((1, 5, 12, 20))
-    w, b, scale = draw.weights((20, 3, 3, 1), x)
-    op = ops.Conv2d(pads=(1, 1, 1, 1), groups=20, layout=NHWC)
-    return one_op(op, [x, w, b], draw.quant(scale))
-
-
-def _residual_tiled(draw: Draw) -> Graph:
-    return with_residual(draw, _pointwise_tiled(draw))
-
-
-_TILED = {
-    "pointwise": _pointwise_tiled,
-    "spatial": _spatial_tiled,
-    "depthwise": _depthwise_tiled,
-    "residual": _residual_tiled,
-}
+    for planned, got in zip(tiled, execute(merged(tiled), inputs * len(tiled), isa), strict=True):
+        np.testing.assert_array_equal(got.reshape(want.shape), want, str(planned.program.kernels))
 
 
 @every_isa

@@ -11,15 +11,10 @@ import numpy as np
 import pytest
 
 import fpc
-from fpc.backends.tvm.assembler import Plan
 from fpc.backends.tvm.emitter import emit
-from fpc.backends.tvm.isa.description import Isa
 from fpc.backends.tvm.isa.neon_dot import NEON_DOT
 from fpc.backends.tvm.isa.neon_mlal import NEON_MLAL
 from fpc.backends.tvm.isa.table import isa_of_this_machine
-from fpc.backends.tvm.kernels import convolution, depthwise
-from fpc.backends.tvm.kernels.convolution import Convolution
-from fpc.backends.tvm.kernels.depthwise import Depthwise
 from fpc.backends.tvm.planner import plan
 from fpc.diagnostics.errors import UnsupportedOpError
 from fpc.driver.backend import archive
@@ -32,13 +27,19 @@ from fpc.measure.emulation import TVM, ArmEmulator
 from fpc.measure.exchange import Plan as Task
 from fpc.measure.protocol import MeasureConfig
 from fpc.measure.tvm import TvmModel
-from tests.backends import test_tvm_kernels as x86
 from tests.backends.arm.tvm import emulated
 from tests.backends.test_tvm_fused_sum import residual_graphs
 from tests.backends.tflite_graphs import random_inputs
 from tests.backends.tflite_integer_cases import cases
-from tests.backends.tvm_draws import drawn_convolution, drawn_dense, drawn_of_two, extreme_inputs
-from tests.backends.tvm_programs import execute, merged, with_kernel_tiled
+from tests.backends.tvm_draws import (
+    TILED,
+    drawn_convolution,
+    drawn_dense,
+    drawn_of_two,
+    extreme_inputs,
+    float_islands,
+)
+from tests.backends.tvm_programs import execute, is_planned, merged, tilings
 from tests.numeric.integer_cases import Draw, one_op
 
 DIGITS = Path(__file__).parents[2] / "examples" / "digits"
@@ -71,15 +72,16 @@ def test_a_network_has_the_bits_of_this_machines_and_of_the_interpreter():
 @pytest.mark.parametrize("isa", [NEON_MLAL, NEON_DOT], ids=lambda isa: isa.name)
 def test_every_kernel_family_to_the_bit(isa):
     """Operators, odd shapes, tails, extremes and whole tile spaces."""
-    graphs = [case.graph for case in cases(DType.I8).values() if x86._is_planned(case.graph, isa)]
+    graphs = [case.graph for case in cases(DType.I8).values() if is_planned(case.graph, isa)]
     runs = [(graph, random_inputs(graph), plan(graph, isa)) for graph in graphs]
     for make, count in ((drawn_convolution, 8), (drawn_dense, 6), (drawn_of_two, 6)):
         drawn = [make(Draw(seed)) for seed in range(count)]
         runs += [(graph, extreme_inputs(graph), plan(graph, isa)) for graph in drawn]
     runs += [(graph, extreme_inputs(graph), plan(graph, isa)) for graph in residual_graphs()]
-    for graph in (make(Draw(3)) for make in x86._TILED.values()):
+    runs += [(graph, extreme_inputs(graph), plan(graph, isa)) for graph in float_islands()]
+    for graph in (make(Draw(3)) for make in TILED.values()):
         inputs = extreme_inputs(graph)
-        runs += [(graph, inputs, tiled) for tiled in _tiled(plan(graph, isa), isa)]
+        runs += [(graph, inputs, tiled) for tiled in tilings(plan(graph, isa), isa)]
     feeds = [array for _, inputs, _ in runs for array in inputs]
     outputs = iter(execute(merged([planned for _, _, planned in runs]), feeds, isa))
     for graph, inputs, planned in runs:
@@ -87,20 +89,6 @@ def test_every_kernel_family_to_the_bit(isa):
             got = next(outputs).reshape(want.shape)
             kernels = planned.program.kernels
             np.testing.assert_array_equal(got, want, f"{kernels} of\n{graph.to_text()}")
-
-
-def _tiled(planned: Plan, isa: Isa) -> list[Plan]:
-    """The plan with every tile of its one kernel that has tiles."""
-    for index, kernel in enumerate(planned.program.kernels):
-        match kernel:
-            case Convolution():
-                tiles = convolution.tiles(kernel, isa)
-            case Depthwise():
-                tiles = depthwise.tiles(kernel.window, isa)
-            case _:
-                continue
-        return [with_kernel_tiled(planned, index, tile) for tile in tiles]
-    raise AssertionError(planned.program)
 
 
 def test_weights_that_would_overflow_are_refused():

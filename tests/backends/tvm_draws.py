@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 import numpy as np
 
 from fpc.ir import ops
 from fpc.ir.constant import Array
 from fpc.ir.graph import Graph
-from fpc.ir.op import Activation, Layout
+from fpc.ir.op import Activation, Layout, Op
 from tests.backends.tflite_graphs import random_inputs
 from tests.numeric.integer_cases import Draw, one_op, same_pads
 
@@ -66,4 +68,54 @@ def with_residual(draw: Draw, graph: Graph) -> Graph:
     kind = result.type.with_quant(draw.quant(result.type.quantisation.scale * draw.factor(0.5, 2)))
     op = ops.Add(draw.choice(list(Activation)))
     graph.set_outputs(graph.add(op, *operands, name="sum", results=[kind]).outputs)
+    return graph
+
+
+def _pointwise(draw: Draw) -> Graph:
+    x = draw.type((1, 2, 6, 10))
+    w, b, scale = draw.weights((45, 1, 1, 10), x)
+    return one_op(ops.Conv2d(layout=NHWC), [x, w, b], draw.quant(scale))
+
+
+def _spatial(draw: Draw) -> Graph:
+    x = draw.type((1, 5, 6, 3))
+    w, b, scale = draw.weights((30, 3, 3, 3), x)
+    return one_op(ops.Conv2d(pads=(1, 1, 1, 1), layout=NHWC), [x, w, b], draw.quant(scale))
+
+
+def _depthwise(draw: Draw) -> Graph:
+    x = draw.type((1, 5, 12, 20))
+    w, b, scale = draw.weights((20, 3, 3, 1), x)
+    op = ops.Conv2d(pads=(1, 1, 1, 1), groups=20, layout=NHWC)
+    return one_op(op, [x, w, b], draw.quant(scale))
+
+
+TILED: Mapping[str, Callable[[Draw], Graph]] = {
+    "pointwise": _pointwise,
+    "spatial": _spatial,
+    "depthwise": _depthwise,
+    "residual": lambda draw: with_residual(draw, _pointwise(draw)),
+}
+"""Graphs of one kernel with many tiles, by the family's name."""
+
+
+def float_islands() -> list[Graph]:
+    """Bytes that become reals in between: functions of them, and sums over channels."""
+    return [
+        _island(ops.Unary(ops.Function.EXP), ops.Sigmoid()),
+        _island(ops.Tanh(), is_read_twice=True),
+        _island(ops.LocalResponseNorm(5, 0.01, layout=NHWC)),
+        _island(ops.LocalResponseNorm(4, 2.0, 0.6, 0.5, layout=NHWC), ops.LeakyRelu(0.3)),
+    ]
+
+
+def _island(*functions: Op, is_read_twice: bool = False) -> Graph:
+    """Functions of dequantised bytes, the first one's reals quantised."""
+    graph = Graph("island")
+    kind = Draw(6).type((2, 3, 4, 21))
+    x = graph.add_input("x", kind)
+    reals = graph.add(ops.Dequantize(), x, name="reals").output
+    found = [graph.add(function, reals).output for function in functions]
+    bytes_again = graph.add(ops.Quantize(), found[0], results=[kind]).output
+    graph.set_outputs([bytes_again, *found, *([reals] if is_read_twice else [])])
     return graph

@@ -22,11 +22,16 @@ from fpc.backends.tvm.build import build
 from fpc.backends.tvm.build_program import LIBRARY
 from fpc.backends.tvm.isa.description import Isa
 from fpc.backends.tvm.isa.table import runs_here
+from fpc.backends.tvm.kernels import convolution, depthwise
+from fpc.backends.tvm.kernels.convolution import Convolution
+from fpc.backends.tvm.kernels.depthwise import Depthwise
+from fpc.backends.tvm.kernels.depthwise_columns import DepthwiseColumns
 from fpc.backends.tvm.library import Library
 from fpc.backends.tvm.planner import plan
 from fpc.backends.tvm.program import Call, Program, Slot
 from fpc.backends.tvm.relax_program import ENTRY, relax_module
 from fpc.backends.tvm.requirements import PINNED
+from fpc.diagnostics.errors import UnsupportedOpError
 from fpc.driver.backend import archive
 from fpc.interp.executor import run
 from fpc.interp.numerics import Numerics
@@ -85,6 +90,29 @@ def with_kernel_tiled(planned: Plan, index: int, tile: object) -> Plan:
     kernels = list(planned.program.kernels)
     kernels[index] = replace(kernels[index], tile=tile)
     return Plan(replace(planned.program, kernels=tuple(kernels)), planned.parameters)
+
+
+def tilings(planned: Plan, isa: Isa) -> list[Plan]:
+    """The program with every tile of its one kernel that has tiles."""
+    for index, kernel in enumerate(planned.program.kernels):
+        match kernel:
+            case Convolution():
+                tiles = convolution.tiles(kernel, isa)
+            case Depthwise() | DepthwiseColumns():
+                tiles = depthwise.tiles(kernel.window, isa)
+            case _:
+                continue
+        return [with_kernel_tiled(planned, index, tile) for tile in tiles]
+    raise AssertionError(planned.program)
+
+
+def is_planned(graph: Graph, isa: Isa) -> bool:
+    """Whether there are kernels for all of a graph."""
+    try:
+        plan(graph, isa)
+    except UnsupportedOpError:
+        return False
+    return True
 
 
 def execute(planned: Plan, inputs: Sequence[Array], isa: Isa) -> Sequence[Array]:

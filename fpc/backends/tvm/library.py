@@ -147,7 +147,13 @@ class Library:
 
     def float64(self, value: Expression) -> Expression:
         """`value` as float64."""
+        if isinstance(value, int | float):
+            return self.tirx.const(value, "float64")
         return value.astype("float64")
+
+    def power(self, base: Expression, exponent: Expression) -> Expression:
+        """A float to the power of another one."""
+        return self.tirx.pow(base, exponent)
 
     def float64_of_bits(self, bits: Expression) -> Expression:
         """The float64 that an int64 has the bits of."""

@@ -14,13 +14,13 @@ from fpc.ir.op import Op
 from fpc.ir.ops import PRelu
 from fpc.ir.types import TensorType
 
-_BYTES = (DType.I8, DType.U8)
+BYTES = (DType.I8, DType.U8)
 
 
 def function(site: Site[Op]) -> None:
     """Any function of one byte."""
     x, result = site.operand(), site.result
-    table = _values(site, _every_byte(site.type()))
+    table = _values(site, every_byte(site.type()))
     site.emit(Lookup(x.buffer, result), [x], [result.elements(table)[np.newaxis]])
 
 
@@ -33,21 +33,22 @@ def prelu(site: Site[PRelu]) -> None:
             f"slopes of shape {list(slopes.shape)} differ within a channel",
             "use one slope a channel, or --backend tflite",
         )
-    every = np.broadcast_to(_every_byte(site.type())[:, np.newaxis], (ENTRIES, channels))
+    every = np.broadcast_to(every_byte(site.type())[:, np.newaxis], (ENTRIES, channels))
     values = _values(site, every, slopes.reshape(-1)).T
     table = np.zeros((x.buffer.columns, ENTRIES), site.result.dtype.numpy)
     table[:channels] = site.result.elements(values)
     site.emit(Lookup(x.buffer, site.result, by_channel=True), [x], [table])
 
 
-def _every_byte(tensor: TensorType) -> Array:
+def every_byte(tensor: TensorType) -> Array:
+    """Every integer of a type of 8 bits, from the least."""
     return np.arange(tensor.dtype.minimum, tensor.dtype.maximum + 1, dtype=tensor.dtype.numpy)
 
 
 def _values(site: Site[Op], x: Array, *others: Array) -> Array:
     """What the op means for the integers `x`."""
     for value in (site.node.input(0), site.node.output):
-        if value.type.dtype not in _BYTES or not value.type.is_quantised:
+        if value.type.dtype not in BYTES or not value.type.is_quantised:
             raise site.unsupported(
                 f"%{value.name} is {value.type.dtype.value}, tables are for quantised bytes",
                 "compile with --int8, or use --backend tflite",

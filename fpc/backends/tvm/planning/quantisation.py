@@ -7,6 +7,7 @@ import numpy as np
 from fpc.backends.tvm.buffer import Buffer
 from fpc.backends.tvm.kernels import conversion
 from fpc.backends.tvm.planning.site import Site
+from fpc.backends.tvm.planning.wide.byte_function import is_read_by_functions
 from fpc.ir.ops import Dequantize, Quantize
 
 
@@ -21,7 +22,9 @@ def quantize(site: Site[Quantize]) -> None:
 
 
 def dequantize(site: Site[Dequantize]) -> None:
-    """`Dequantize`."""
+    """`Dequantize`; nothing where functions take the bytes themselves."""
+    if is_read_by_functions(site.node.output):
+        return
     x, quant = site.operand(), site.type().quantisation
     zero_point = np.array([quant.zero_point + x.buffer.offset], np.int32)
     scale = np.array([quant.scale], np.float32)

@@ -9,6 +9,7 @@ from fpc.backends.tvm.kernels.wide.convolution import WideConvolution
 from fpc.backends.tvm.kernels.wide.depthwise import WideDepthwise
 from fpc.backends.tvm.kernels.wide.elementwise import FloatElementwise, WideProduct, WideSum
 from fpc.backends.tvm.kernels.wide.function import FloatFunction
+from fpc.backends.tvm.kernels.wide.local_response_norm import LocalResponseNorm
 from fpc.backends.tvm.kernels.wide.lookup import WideLookup
 from fpc.backends.tvm.kernels.wide.mean import WideMean
 from fpc.backends.tvm.kernels.wide.pool import FloatMeanPool
@@ -26,6 +27,7 @@ WideKernel: TypeAlias = (
     | FloatFunction
     | FloatMeanPool
     | FloatSoftmax
+    | LocalResponseNorm
     | WideSoftmax
 )
 """A kernel of some family, told by its name when it is read."""

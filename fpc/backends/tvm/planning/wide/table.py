@@ -15,6 +15,7 @@ from fpc.backends.tvm.planning.wide import (
     convolution,
     elementwise,
     floating,
+    normalisation,
     pooling,
     resize,
     softmax,
@@ -93,6 +94,7 @@ FLOAT_PLANNERS: Mapping[type[Op], Planner] = MappingProxyType(
         ops.Div: floating.function_of_two("div"),
         ops.Maximum: floating.function_of_two("maximum"),
         ops.Minimum: floating.function_of_two("minimum"),
+        ops.LocalResponseNorm: normalisation.local_response_norm,
     }
 )
 """Operators that take float32."""
