@@ -9,7 +9,6 @@ kernel writes all taps out and requantises: the second figure is that of its tap
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
 from typing import Any
 
@@ -20,8 +19,9 @@ from fpc.backends.tvm.kernels.depthwise import Depthwise, DepthwiseTile
 from fpc.backends.tvm.kernels.window import Window
 from fpc.backends.tvm.library import Library
 from fpc.ir.dtype import DType
+from fpc.measure.emulation import PROCESSOR
+from fpc.measure.llvm_mca import LlvmMca
 
-_ITERATIONS = 100
 _LANES = 8
 """Products of one `smull` or `smlal`."""
 _SUMMING = {"smull", "smlal", "smlal2", "saddw", "saddw2", "sadalp", "ldr", "ldp", "add", "subs"}
@@ -65,17 +65,9 @@ def mnemonic(instruction: str) -> str:
 
 
 def products_a_cycle(instructions: list[str]) -> float:
-    """The products of so many turns of a loop by their cycles."""
-    command = ["llvm-mca", "-mtriple=aarch64-linux-gnu", "-mcpu=cortex-a72"]
-    told = subprocess.run(
-        [*command, f"-iterations={_ITERATIONS}"],
-        input="\n".join(instructions),
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    [cycles] = re.findall(r"Total Cycles:\s+(\d+)", told)
-    return products(instructions) * _ITERATIONS / int(cycles)
+    """The products of a turn of a loop by its cycles."""
+    [cycles] = LlvmMca(PROCESSOR).cycles_a_turn([instructions])
+    return products(instructions) / cycles
 
 
 def main() -> None:

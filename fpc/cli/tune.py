@@ -1,9 +1,11 @@
-"""`fpc tune`: the fastest tiles of kernels, found on this machine."""
+"""`fpc tune`: the best tiles of kernels, timed or simulated."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -19,6 +21,12 @@ from fpc.cli.options import InputShapes, Json, TargetName, parse_input_shapes
 
 if TYPE_CHECKING:
     from fpc.driver.tune import Tuned, TunedNetwork
+    from fpc.measure.kernels import CostUnit
+
+_SHOWN: Mapping[CostUnit, tuple[str, float]] = MappingProxyType(
+    {"us": ("ms", 1e3), "cycles": ("Mcycles", 1e6), "emulated_us": ("emulated_ms", 1e3)}
+)
+"""Units of a network's costs, and how many of a kernel's they are."""
 
 
 def run(
@@ -33,13 +41,16 @@ def run(
     output: Annotated[
         Path,
         typer.Option(
-            "--output", "-o", help="The table, for --tiles; what it has is not measured again."
+            "--output", "-o", help="The table, for --tiles; what it has is not compared again."
         ),
     ] = Path("tiles.json"),
     input_shape: InputShapes = None,
     json: Json = False,
 ) -> None:
-    """Measure the tiles of all kernels of MODELs; `fpc compile --tiles` takes the best ones."""
+    """Compare the tiles of all kernels of MODELs; `fpc compile --tiles` takes the best ones.
+
+    Kernels are timed on this machine; those for a Cortex-A72 are simulated.
+    """
     from fpc.driver.tune import TuneOptions, tune
 
     options = TuneOptions(output, target, budget, parse_input_shapes(input_shape))
@@ -52,8 +63,10 @@ def run(
 
 
 def _print(tuned: Tuned, output: Path) -> None:
-    headings = ("network", "kernels", "known", "ms by rules", "ms tuned", "gain")
-    print_table(headings, map(_row, tuned.networks))
+    unit, size = _SHOWN[tuned.unit]
+    standard_output().print(f"{tuned.evidence}: {tuned.machine}")
+    headings = ("network", "kernels", "known", f"{unit} by rules", f"{unit} tuned", "gain")
+    print_table(headings, (_row(network, size) for network in tuned.networks))
     for reason in tuned.refused:
         print_note(f"refused: {reason}")
     if tuned.left:
@@ -61,18 +74,18 @@ def _print(tuned: Tuned, output: Path) -> None:
             f"{tuned.left} kernels are left: the same command with another --budget goes on there"
         )
     standard_output().print(
-        f"{tuned.measured} kernels for {tuned.isa} measured: "
+        f"{tuned.compared} kernels for {tuned.isa} compared: "
         f"fpc compile MODEL.onnx --int8 --backend tvm --tiles {output}"
     )
 
 
-def _row(network: TunedNetwork) -> tuple[str, ...]:
-    gain = 1 - network.tuned_ms / network.untuned_ms if network.untuned_ms else 0.0
+def _row(network: TunedNetwork, size: float) -> tuple[str, ...]:
+    gain = 1 - network.tuned_cost / network.untuned_cost if network.untuned_cost else 0.0
     return (
         network.name,
         str(network.kernels),
         str(network.known),
-        f"{network.untuned_ms:.3f}",
-        f"{network.tuned_ms:.3f}",
+        f"{network.untuned_cost / size:.3f}",
+        f"{network.tuned_cost / size:.3f}",
         f"{gain:.1%}",
     )

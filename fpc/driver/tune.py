@@ -1,4 +1,4 @@
-"""Tiles of kernels by measuring, kept in a file as they are found."""
+"""The best tiles of kernels, kept in a file as they are found."""
 
 from __future__ import annotations
 
@@ -7,35 +7,37 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from fpc.backends.tvm.isa.description import Isa
+from fpc.backends.tvm.isa.table import runs_here
+from fpc.backends.tvm.kernels.table import AnyKernel
+from fpc.backends.tvm.requirements import PINNED, require_tvm
+from fpc.backends.tvm.sources import kernels_digest
+from fpc.backends.tvm.tuning.case import Case
+from fpc.backends.tvm.tuning.tables import tiles_of_file
+from fpc.backends.tvm.tuning.tile_space import untiled
+from fpc.backends.tvm.tuning.tile_table import Circumstances, TileTable
 from fpc.diagnostics.errors import UsageError
 from fpc.diagnostics.progress import Progress, silent
 from fpc.driver.artifact import check_file_writable, write_file
 from fpc.driver.backend import isa_of
-from fpc.driver.compile import compile_model
 from fpc.driver.measure import name_of
-from fpc.driver.options import CompileOptions, Precision
-from fpc.driver.tune_kernel import Clock, best_tile, compiled_and_timed
-from fpc.driver.watch import random_inputs
-from fpc.interp.executor import run_keeping
+from fpc.driver.tune_kernel import best_tile
+from fpc.driver.tune_network import cases_of
 from fpc.ir.graph import Graph
-from fpc.measure.device import device_name
+from fpc.measure.emulation import PROCESSOR
+from fpc.measure.kernels import CostUnit, KernelCondition, KernelEvidence, KernelRunner
+from fpc.measure.kernels_here import HostKernelRunner
+from fpc.measure.kernels_simulated import SimulatedKernelRunner
 from fpc.targets import catalog
-
-if TYPE_CHECKING:
-    from fpc.backends.tvm.isa.description import Isa
-    from fpc.backends.tvm.kernels.table import AnyKernel
-    from fpc.backends.tvm.tuning.case import Case
-    from fpc.backends.tvm.tuning.tile_table import Circumstances, TileTable
 
 
 @dataclass(frozen=True)
 class TuneOptions:
     """What tiles are for and where they go.
 
-    Kernels that the file `output` has, measured on this machine with these versions, are not
-    measured again. After `budget_s` seconds no further kernel is begun; those with most work come
+    Kernels that the file `output` has, compared on the same machine with the same versions, are not
+    compared again. After `budget_s` seconds no further kernel is begun; those with most work come
     first.
     """
 
@@ -47,28 +49,31 @@ class TuneOptions:
 
 @dataclass(frozen=True)
 class TunedNetwork:
-    """One network's kernels with a choice of tiles; times are sums over the calls of `known` ones.
+    """One network's kernels with a choice of tiles; costs are sums over the calls of `known` ones.
 
-    `untuned_ms` is with tiles by rules, `tuned_ms` with the best.
+    `untuned_cost` is with tiles by rules, `tuned_cost` with the best.
     """
 
     name: str
     kernels: int
     known: int
-    untuned_ms: float
-    tuned_ms: float
+    untuned_cost: float
+    tuned_cost: float
 
 
 @dataclass(frozen=True)
 class Tuned:
-    """A run's result; `left` kernels were beyond the budget.
+    """A run's result, with costs in `unit`; `left` kernels were beyond the budget.
 
     `refused` are the candidates that computed something wrong, or could not be compiled.
     """
 
     isa: str
+    machine: str
+    evidence: KernelEvidence
+    unit: CostUnit
     networks: tuple[TunedNetwork, ...]
-    measured: int
+    compared: int
     left: int
     refused: tuple[str, ...]
 
@@ -77,16 +82,20 @@ def tune(
     models: Sequence[Path | Graph],
     options: TuneOptions,
     progress: Progress = silent,
-    clock: Clock = compiled_and_timed,
+    runner: KernelRunner | None = None,
 ) -> Tuned:
-    """Measure the tiles of all kernels of `models` and keep the best ones in the file.
+    """Compare the tiles of all kernels of `models` and keep the best ones in the file.
 
-    `UsageError` (`usage.tune-target`) for a target with other instructions than this machine's,
-    `BackendError` for a file of something else, and whatever compiling a model raises.
+    Without a `runner` they are timed on this machine, or simulated where it has other instructions
+    than the target. `UsageError` (`usage.tune-target`) for a target that can be neither,
+    `BackendError` for a file of something else, and whatever compiling a model or running a kernel
+    raises.
     """
     isa = _isa_of(options.target)
     check_file_writable(options.output)
-    table, circumstances = _kept(options.output, isa), _circumstances()
+    runner = runner if runner is not None else _runner_for(isa, options.target)
+    condition = runner.condition()
+    table, circumstances = _kept(options.output, isa), _circumstances(condition)
     networks = _networks(models, options, isa, progress)
     wanted = _wanted([case for cases in networks.values() for case in cases], table, circumstances)
     refused: list[str] = []
@@ -95,93 +104,70 @@ def tune(
         progress("tune", done, len(wanted))
         if options.budget_s is not None and time.monotonic() - started >= options.budget_s:
             break
-        best = best_tile(case, isa, clock)
+        best = best_tile(case, isa, runner)
         refused += best.refused
         table = table.with_entry(best.entry, circumstances)
         write_file(options.output, table.to_json().encode())
         done += 1
     progress("tune", len(wanted), len(wanted))
-    described = tuple(
-        _describe(name, cases, table, circumstances) for name, cases in networks.items()
+    return Tuned(
+        isa.name,
+        condition.machine,
+        condition.evidence,
+        condition.unit,
+        tuple(_describe(name, cases, table, circumstances) for name, cases in networks.items()),
+        compared=done,
+        left=len(wanted) - done,
+        refused=tuple(refused),
     )
-    return Tuned(isa.name, described, done, len(wanted) - done, tuple(refused))
 
 
 def _isa_of(target: str) -> Isa:
-    from fpc.backends.tvm.isa.table import runs_here
-    from fpc.backends.tvm.requirements import require_tvm
-
     require_tvm()
-    isa = isa_of(catalog.load(target))
-    if not runs_here(isa):
-        raise UsageError(
-            "tune-target",
-            f"kernels for {isa.name} cannot be timed on this machine, an emulator has no clock",
-            help=f"run `fpc tune --target host` on a machine like {target}, and bring the file "
-            "here for --tiles",
-        )
-    return isa
+    return isa_of(catalog.load(target))
+
+
+def _runner_for(isa: Isa, target: str) -> KernelRunner:
+    if runs_here(isa):
+        return HostKernelRunner()
+    if isa.target.get("mcpu") == PROCESSOR:
+        return SimulatedKernelRunner()
+    raise UsageError(
+        "tune-target",
+        f"kernels for {isa.name} can be neither timed nor simulated on this machine",
+        help=f"--on tvm-rpc:HOST:PORT/KEY times them on a board; or run `fpc tune --target host` "
+        f"on a machine like {target}, and bring the file here for --tiles",
+    )
 
 
 def _kept(file: Path, isa: Isa) -> TileTable:
-    from fpc.backends.tvm.tuning.tables import tiles_of_file
-    from fpc.backends.tvm.tuning.tile_table import TileTable
-
     return tiles_of_file(file, isa) if file.exists() else TileTable(isa.name)
 
 
-def _circumstances() -> Circumstances:
-    from fpc.backends.tvm.requirements import PINNED
-    from fpc.backends.tvm.sources import kernels_digest
-    from fpc.backends.tvm.tuning.tile_table import Circumstances
-
+def _circumstances(condition: KernelCondition) -> Circumstances:
     return Circumstances(
-        machine=device_name(),
+        machine=condition.machine,
         date=datetime.now(UTC).date().isoformat(),
-        versions={**PINNED, "kernels": kernels_digest()[:16]},
+        evidence=condition.evidence,
+        unit=condition.unit,
+        versions={**PINNED, "kernels": kernels_digest()[:16], **condition.versions},
     )
 
 
 def _networks(
     models: Sequence[Path | Graph], options: TuneOptions, isa: Isa, progress: Progress
 ) -> dict[str, list[Case]]:
+    target = catalog.load(options.target).compiled_by("tvm")
     found: dict[str, list[Case]] = {}
     for index, model in enumerate(models):
         progress("compile", index, len(models))
-        found[name_of(model)] = _cases(model, options, isa)
+        found[name_of(model)] = cases_of(model, options.input_shapes, target, isa)
     progress("compile", len(models), len(models))
     return found
 
 
-def _cases(model: Path | Graph, options: TuneOptions, isa: Isa) -> list[Case]:
-    """The kernels of a model with a choice of tiles, and what they compute of noise."""
-    from fpc.backends.tvm.artifact import NUMERICS
-    from fpc.backends.tvm.planner import plan
-    from fpc.backends.tvm.tuning.case import cases, needed, tilable
-    from fpc.backends.tvm.tuning.tile_table import TileTable
-
-    compiled = compile_model(
-        model,
-        CompileOptions(
-            target=options.target,
-            backend="tvm",
-            precision=Precision.INT8,
-            input_shapes=options.input_shapes,
-            recipe="min-max",
-            allow_degraded=True,
-        ),
-    )
-    planned = plan(compiled.graph, isa, TileTable(isa.name))
-    calls = tuple(tilable(planned, isa).values())
-    keep = needed(planned, calls)
-    values = run_keeping(compiled.graph, random_inputs(compiled.graph), keep, NUMERICS)
-    return list(cases(planned, calls, values))
-
-
 def _wanted(cases: Sequence[Case], table: TileTable, circumstances: Circumstances) -> list[Case]:
-    """One case of every kernel that nobody has measured, those with most work first."""
-    from fpc.backends.tvm.tuning.tile_space import untiled
-
+    """One case of every kernel that the table lacks, those with most work first."""
     distinct: dict[AnyKernel, Case] = {}
     for case in cases:
         if table.entry(case.kernel, circumstances) is None:
@@ -198,6 +184,6 @@ def _describe(
         name,
         kernels=len(cases),
         known=len(known),
-        untuned_ms=sum(calls * entry.untuned_microseconds for calls, entry in known) / 1e3,
-        tuned_ms=sum(calls * entry.microseconds for calls, entry in known) / 1e3,
+        untuned_cost=sum(calls * entry.untuned_cost for calls, entry in known),
+        tuned_cost=sum(calls * entry.cost for calls, entry in known),
     )

@@ -1,22 +1,24 @@
-"""The best tile of one kernel: candidates compiled together, checked, timed in turns."""
+"""The best tile of one kernel: candidates compiled together, checked, compared."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
 
-from fpc.diagnostics.errors import BackendError, MeasureError
-from fpc.measure.kernels import time_kernels
-
-if TYPE_CHECKING:
-    from fpc.backends.tvm.isa.description import Isa
-    from fpc.backends.tvm.kernels.table import AnyKernel
-    from fpc.backends.tvm.tuning.case import Case
-    from fpc.backends.tvm.tuning.tile_table import TunedKernel
+from fpc.backends.tvm.build import build
+from fpc.backends.tvm.isa.description import Isa
+from fpc.backends.tvm.kernels.table import AnyKernel
+from fpc.backends.tvm.relax_program import function_names
+from fpc.backends.tvm.tuning.case import Case
+from fpc.backends.tvm.tuning.tile_space import tile_space
+from fpc.backends.tvm.tuning.tile_table import TunedKernel
+from fpc.diagnostics.errors import BackendError, FpcError, MeasureError, MissingBackendError
+from fpc.measure.kernels import KernelRunner, KernelTask
 
 _LEAST_GAIN = 0.02
-"""Tiles that measure less faster than this share are not taken for faster."""
+"""Tiles that cost less by no more than this share are not taken for better."""
+_OF_KERNELS = frozenset({"measure.runner-died", "measure.timeout", "measure.board-lost"})
+"""What a kernel can do to the process that runs it."""
 
 
 @dataclass(frozen=True)
@@ -24,10 +26,6 @@ class Refusal:
     """Why a candidate cannot be taken."""
 
     reason: str
-
-
-Clock: TypeAlias = "Callable[[Case, Sequence[AnyKernel], Isa], Iterable[float | Refusal]]"
-"""Seconds a call of every candidate; the first is the one that all others must beat."""
 
 
 @dataclass(frozen=True)
@@ -38,17 +36,15 @@ class BestTile:
     refused: tuple[str, ...]
 
 
-def best_tile(case: Case, isa: Isa, clock: Clock) -> BestTile:
-    """The fastest right candidate, or the tile by rules where none is clearly faster.
+def best_tile(case: Case, isa: Isa, runner: KernelRunner) -> BestTile:
+    """The cheapest right candidate, or the tile by rules where none is clearly cheaper.
 
-    `MeasureError` (`measure.untuned-kernel`) when that one does not compute what it must.
+    `MeasureError` (`measure.untuned-kernel`) when that one does not compute what it must, and what
+    says that `runner` cannot compare anything any more.
     """
-    from fpc.backends.tvm.tuning.tile_space import tile_space
-    from fpc.backends.tvm.tuning.tile_table import TunedKernel
-
     candidates = list(dict.fromkeys((case.kernel, *tile_space(case.kernel, isa))))
-    given = iter(clock(case, candidates, isa))
-    untuned = next(given)
+    answers = list(costs_of(case, candidates, isa, runner))
+    untuned = answers[0]
     if isinstance(untuned, Refusal):
         raise MeasureError(
             "untuned-kernel",
@@ -56,55 +52,54 @@ def best_tile(case: Case, isa: Isa, clock: Clock) -> BestTile:
             notes=[str(case.kernel), untuned.reason],
             help="this is a defect of fpc's kernels; --backend tflite goes another way",
         )
-    answers = [untuned, *given]
-    times = {
-        kernel: seconds
-        for kernel, seconds in zip(candidates, answers, strict=True)
-        if not isinstance(seconds, Refusal)
+    costs = {
+        kernel: cost
+        for kernel, cost in zip(candidates, answers, strict=True)
+        if not isinstance(cost, Refusal)
     }
-    fastest = min(times, key=times.__getitem__)
-    best = fastest if times[fastest] < (1 - _LEAST_GAIN) * untuned else case.kernel
+    cheapest = min(costs, key=costs.__getitem__)
+    best = cheapest if costs[cheapest] < (1 - _LEAST_GAIN) * untuned else case.kernel
     refused = tuple(
         f"{getattr(kernel, 'tile', kernel)} of a {kernel.family} kernel: {answer.reason}"
         for kernel, answer in zip(candidates, answers, strict=True)
         if isinstance(answer, Refusal)
     )
-    return BestTile(
-        TunedKernel(
-            kernel=best,
-            microseconds=round(times[best] * 1e6, 3),
-            untuned_microseconds=round(untuned * 1e6, 3),
-        ),
-        refused,
-    )
+    entry = TunedKernel(kernel=best, cost=round(costs[best], 3), untuned_cost=round(untuned, 3))
+    return BestTile(entry, refused)
 
 
-def compiled_and_timed(
-    case: Case, candidates: Sequence[AnyKernel], isa: Isa
+def costs_of(
+    case: Case, candidates: Sequence[AnyKernel], isa: Isa, runner: KernelRunner
 ) -> Iterator[float | Refusal]:
-    """The clock of this machine: candidates become one library, which a process of its own times.
+    """What a call of every candidate costs; they become one library.
 
-    Where the compiler or the process does not survive that, every candidate is tried alone.
+    Where the compiler or the process that runs them does not survive that, every candidate is tried
+    alone.
     """
-    from fpc.backends.tvm.build import build
-    from fpc.backends.tvm.relax_program import function_names
-
     program = case.program(candidates, isa)
     names = function_names(program)
     arguments = (*case.operands, *case.parameters)
     try:
-        times = time_kernels(
-            build(program), names, arguments, case.expected, case.kernel.result.own
-        )
+        task = KernelTask(build(program), names, arguments, case.expected, case.kernel.result.own)
+        found = runner.run(task)
     except (BackendError, MeasureError) as error:
+        if not _is_fault_of_kernels(error):
+            raise
         if len(candidates) == 1:
             yield Refusal("; ".join((error.message, *error.notes[-1:])))
             return
         for candidate in candidates:
-            yield from compiled_and_timed(case, [candidate], isa)
+            yield from costs_of(case, [candidate], isa, runner)
         return
     for name in names:
-        if name in times.seconds:
-            yield times.seconds[name]
+        if name in found.costs:
+            yield found.costs[name]
         else:
-            yield Refusal(f"{times.different[name]} elements of its result are wrong")
+            yield Refusal(f"{found.different[name]} elements of its result are wrong")
+
+
+def _is_fault_of_kernels(error: FpcError) -> bool:
+    """Whether other kernels may do better, and not just nothing at all."""
+    if isinstance(error, BackendError):
+        return not isinstance(error, MissingBackendError)
+    return error.code in _OF_KERNELS

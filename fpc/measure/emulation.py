@@ -7,9 +7,11 @@ The folder, the ARM root, has Python at usr/bin/python3 and aarch64 wheels at op
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fpc.diagnostics.errors import MissingBackendError
@@ -57,6 +59,11 @@ class ArmEmulator:
         root = Path(os.environ.get(ROOT_VARIABLE, DEFAULT_ROOT))
         return cls(root.absolute(), emulator, processor)
 
+    @classmethod
+    def counting(cls) -> ArmEmulator:
+        """The emulator that takes plugins, and the same root, whether they are there or not."""
+        return replace(cls.at_hand(), emulator=EMULATOR)
+
     @property
     def packages(self) -> Path:
         """Where the aarch64 wheels are unpacked."""
@@ -82,6 +89,13 @@ class ArmEmulator:
                 f"the ARM root at {self.root} lacks the package {program.package}",
                 help="`make arm-root` builds it anew",
             )
+
+    def version(self) -> str:
+        """The emulator's release."""
+        command = [self.emulator, "--version"]
+        told = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+        found = re.search(r"version (\S+)", told)
+        return found[1] if found is not None else "unknown"
 
     def run(
         self,

@@ -1,4 +1,4 @@
-"""Timing kernels of a library beside one another, in a process that may die of them.
+"""Comparing kernels of a library, in a process that may die of them.
 
 The process finds a folder: `library.so`, `arrays.npz` (arguments, then the result that all must
 give) and `task.json`; it writes `result.json`.
@@ -8,59 +8,114 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal, Protocol, TypeAlias
 
 from fpc.ir.constant import Array
 from fpc.measure.child import died, timed_out
 from fpc.measure.exchange import write_arrays
 
 LIBRARY, ARRAYS, TASK, RESULT = "library.so", "arrays.npz", "task.json", "result.json"
-PROGRAM = (sys.executable, "-m", "fpc.measure.kernel_program")
+MODULE = "fpc.measure.kernel_program"
 _TIMEOUT_S = 300.0
+
+KernelEvidence: TypeAlias = Literal["measured", "simulated"]
+
+CostUnit: TypeAlias = Literal["us", "cycles", "emulated_us"]
+"""What one call costs: time by a clock, simulated cycles, or what an emulator takes for time."""
 
 
 @dataclass(frozen=True)
-class KernelTimes:
-    """Seconds a call of every kernel that computes the right result, by its name.
+class KernelTask:
+    """Functions of a shared library that are to be compared, of which the first is the reference.
 
-    `different` counts the elements that the others got wrong.
+    They take `arguments` and a result, whose columns `own` must be as those of `expected`.
     """
 
-    seconds: Mapping[str, float]
+    library: bytes
+    names: Sequence[str]
+    arguments: Sequence[Array]
+    expected: Array
+    own: slice
+
+
+@dataclass(frozen=True)
+class KernelCosts:
+    """What a call of every kernel costs that computes the right result, by its name.
+
+    `different` counts the elements that each got wrong.
+    """
+
+    costs: Mapping[str, float]
     different: Mapping[str, int]
 
 
-def time_kernels(
-    library: bytes,
-    names: Sequence[str],
-    arguments: Sequence[Array],
-    expected: Array,
-    own: slice,
-    *,
-    program: tuple[str, ...] = PROGRAM,
-) -> KernelTimes:
-    """The times of the functions called `names`, of which the first is compared with all others.
+@dataclass(frozen=True)
+class KernelCondition:
+    """What costs hold for: costs of different conditions are never compared.
 
-    They take `arguments` and a result, whose columns `own` must be as those of `expected`; one that
-    gives another is never timed. `MeasureError` (`measure.runner-died`, `measure.timeout`).
+    `versions` are those of programs that decide about them.
+    """
+
+    machine: str
+    evidence: KernelEvidence
+    unit: CostUnit
+    versions: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+class KernelRunner(Protocol):
+    """Something that compares kernels and tells no cost of one that computes something wrong."""
+
+    def condition(self) -> KernelCondition:
+        """What its costs hold for; `FpcError` where something is missing that it needs."""
+        ...
+
+    def run(self, task: KernelTask) -> KernelCosts:
+        """The costs.
+
+        `MeasureError`, of which `measure.runner-died`, `measure.timeout` and `measure.board-lost`
+        may be the kernels' fault.
+        """
+        ...
+
+
+def run_kernel_program(
+    command: Sequence[str],
+    task: KernelTask,
+    *,
+    is_timed: bool = True,
+    environment: Mapping[str, str] | None = None,
+) -> KernelCosts:
+    """What `command` says, which gets the task's folder as its last word.
+
+    Without a clock it tells no costs, but marks what it does for an emulator that counts: before
+    one call of every right kernel, before two calls of it, and at the end. `MeasureError`
+    (`measure.runner-died`, `measure.timeout`).
     """
     with tempfile.TemporaryDirectory(prefix="fpc-kernels-") as place:
         folder = Path(place)
-        (folder / LIBRARY).write_bytes(library)
-        write_arrays(folder / ARRAYS, (*arguments, expected))
-        task = {"functions": list(names), "reference": names[0], "columns": [own.start, own.stop]}
-        (folder / TASK).write_text(json.dumps(task), encoding="utf-8")
+        (folder / LIBRARY).write_bytes(task.library)
+        write_arrays(folder / ARRAYS, (*task.arguments, task.expected))
+        document = {
+            "functions": list(task.names),
+            "columns": [task.own.start, task.own.stop],
+            "is_timed": is_timed,
+        }
+        (folder / TASK).write_text(json.dumps(document), encoding="utf-8")
         try:
             done = subprocess.run(
-                [*program, place], capture_output=True, timeout=_TIMEOUT_S, check=False
+                [*command, place],
+                capture_output=True,
+                timeout=_TIMEOUT_S,
+                check=False,
+                env=environment,
             )
         except subprocess.TimeoutExpired:
             raise timed_out(_TIMEOUT_S) from None
         if done.returncode != 0 or not (folder / RESULT).is_file():
             raise died(done.returncode, done.stderr)
         found = json.loads((folder / RESULT).read_text(encoding="utf-8"))
-    return KernelTimes(found["seconds"], found["different"])
+    return KernelCosts(found["costs"], found["different"])

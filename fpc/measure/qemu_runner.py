@@ -6,22 +6,19 @@ never how long it takes: there is no cache, no pipeline and no clock in an emula
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import pairwise
 from pathlib import Path
 
-from fpc.diagnostics.errors import MeasureError, MissingBackendError, UsageError
+from fpc.diagnostics.errors import UsageError
 from fpc.measure.answers import one_by_one
 from fpc.measure.emulation import EMULATOR, LITERT, PROCESSOR, ArmEmulator, GuestProgram
 from fpc.measure.exchange import Plan
+from fpc.measure.executed_blocks import BlockCounter, Blocks, executed_instructions, without
 from fpc.measure.protocol import Condition, Failure, MeasureConfig, Request, Timing
 
-_PLUGIN_SOURCE = Path(__file__).with_name("instruction_count.c")
 _RUNS = 3
 
 
@@ -50,21 +47,16 @@ class QemuRunner:
                 "instructions are counted with one thread and one worker",
                 help="leave --threads and --workers out",
             )
-        self._require_tools()
+        self._emulated.require(self.program)
         with tempfile.TemporaryDirectory(prefix="fpc-qemu-") as name:
-            plugin = self._built_plugin(Path(name))
-            yield from one_by_one(requests, lambda request: self._measure(request, config, plugin))
+            counter = BlockCounter.built(Path(name), self.compiler)
+            yield from one_by_one(requests, lambda request: self._measure(request, config, counter))
 
-    def _measure(self, request: Request, config: MeasureConfig, plugin: Path) -> Timing:
-        count = plugin.with_suffix(".count")
-        count.unlink(missing_ok=True)
+    def _measure(self, request: Request, config: MeasureConfig, counter: BlockCounter) -> Timing:
+        counter.clear()
         plan = Plan(config, is_timed=False, marked_runs=_RUNS)
         outputs, result = self._emulated.run(
-            self.program,
-            request.content,
-            request.inputs,
-            plan,
-            ("-plugin", f"{plugin},count={count}"),
+            self.program, request.content, request.inputs, plan, counter.options
         )
         if request.expected is not None:
             request.expected.check(outputs)
@@ -72,51 +64,19 @@ class QemuRunner:
             name=request.name,
             model_sha256=request.model_sha256,
             precision=request.precision,
-            runs=_instructions(count),
+            runs=tuple(float(executed_instructions(run)) for run in _runs(counter)),
             unit="instructions",
             evidence="simulated",
             condition=Condition(f"{PROCESSOR} (aarch64, QEMU)", result.runtime),
             date=datetime.now(UTC).isoformat(timespec="seconds"),
         )
 
-    def _require_tools(self) -> None:
-        self._emulated.require(self.program)
-        if shutil.which(self.compiler) is None:
-            raise MissingBackendError(
-                "missing",
-                f"{self.compiler} is not installed, and counting ARM instructions needs it",
-                help="install it (Debian: apt-get install gcc)",
-            )
-
     @property
     def _emulated(self) -> ArmEmulator:
         return ArmEmulator(self.root, self.emulator)
 
-    def _built_plugin(self, folder: Path) -> Path:
-        plugin = folder / "instruction_count.so"
-        command = [self.compiler, "-shared", "-fPIC", "-O2", "-o", str(plugin), str(_PLUGIN_SOURCE)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise MeasureError(
-                "qemu-plugin",
-                f"{self.compiler} cannot compile the plugin that counts instructions",
-                notes=done.stderr.splitlines()[:10],
-                help="is it a C compiler for this machine?",
-            )
-        return plugin
 
-
-def _instructions(count: Path) -> tuple[float, ...]:
-    """What every run executed, from the counts at its marks, less what surrounds a run."""
-    try:
-        marks = [int(line) for line in count.read_text().splitlines()]
-    except (OSError, ValueError):
-        marks = []
-    if len(marks) != 2 * _RUNS + 1:
-        raise MeasureError(
-            "qemu-count",
-            "the emulator did not say how many instructions it executed",
-            help="counting needs QEMU 6 to 8 with plugins (Debian: qemu-user)",
-        )
-    parts = [after - before for before, after in pairwise(marks)]
-    return tuple(float(full - empty) for empty, full in zip(parts[::2], parts[1::2], strict=True))
+def _runs(counter: BlockCounter) -> list[Blocks]:
+    """What every run executed, less what surrounds a run."""
+    parts = counter.parts(2 * _RUNS)
+    return [without(full, empty) for empty, full in zip(parts[::2], parts[1::2], strict=True)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -13,53 +13,45 @@ from fpc.backends.tvm.isa.table import ISAS, isa_of_this_machine
 from fpc.backends.tvm.kernels.table import AnyKernel
 from fpc.backends.tvm.planner import plan
 from fpc.backends.tvm.program import Program
-from fpc.backends.tvm.tuning.case import Case, cases, needed, tilable
+from fpc.backends.tvm.tuning.case import Case
 from fpc.backends.tvm.tuning.tables import shipped_tiles, tiles_of_file
 from fpc.backends.tvm.tuning.tile_space import tile_space, untiled
 from fpc.backends.tvm.tuning.tile_table import Circumstances, TileTable, TunedKernel
 from fpc.diagnostics.errors import BackendError, MeasureError, UsageError
 from fpc.driver import tune_kernel
 from fpc.driver.tune import TuneOptions, tune
-from fpc.driver.tune_kernel import Refusal, best_tile, compiled_and_timed
-from fpc.driver.watch import random_inputs
-from fpc.interp.executor import run_keeping
-from fpc.interp.numerics import Numerics
-from fpc.ir import ops
-from fpc.ir.graph import Graph
-from fpc.ir.op import Layout
-from fpc.ir.types import f32
+from fpc.driver.tune_kernel import Refusal, best_tile, costs_of
+from fpc.measure.child import died
 from fpc.measure.kernel_program import wrong_elements
 from fpc.measure.kernel_rounds import best_of_rounds
-from fpc.measure.kernels import KernelTimes
-from tests.numeric.integer_cases import Draw, one_op
+from fpc.measure.kernels import KernelCondition, KernelCosts, KernelTask
+from fpc.measure.kernels_here import HostKernelRunner
+from tests.backends.tvm_cases import pointwise, pointwise_case, two_layers
 
 HERE = isa_of_this_machine()
-THEN = Circumstances(machine="a machine", date="2026-01-02", versions={"kernels": "1"})
-
-
-def pointwise() -> Graph:
-    draw = Draw(5)
-    x = draw.type((1, 4, 8, 24))
-    w, b, scale = draw.weights((40, 1, 1, 24), x)
-    return one_op(ops.Conv2d(layout=Layout.NHWC), [x, w, b], draw.quant(scale))
+THEN = Circumstances(
+    machine="a machine",
+    date="2026-01-02",
+    evidence="measured",
+    unit="us",
+    versions={"kernels": "1"},
+)
+WRONG = -7.0
+"""The cost of a kernel that gets 7 elements wrong."""
+DIES = -1.0
+"""The cost of a kernel that brings its process down."""
 
 
 def case() -> Case:
-    graph = pointwise()
-    planned = plan(graph, HERE, TileTable(HERE.name))
-    calls = tuple(tilable(planned, HERE).values())
-    keep = needed(planned, calls)
-    values = run_keeping(graph, random_inputs(graph), keep, Numerics.TFLITE_XNNPACK)
-    [found] = cases(planned, calls, values)
-    return found
+    return pointwise_case(HERE)
 
 
 def other_tiles(kernel: AnyKernel) -> list[AnyKernel]:
     return [one for one in tile_space(kernel, HERE) if one != kernel]
 
 
-def entry(kernel: AnyKernel, microseconds: float = 1.0) -> TunedKernel:
-    return TunedKernel(kernel=kernel, microseconds=microseconds, untuned_microseconds=2.0)
+def entry(kernel: AnyKernel, cost: float = 1.0) -> TunedKernel:
+    return TunedKernel(kernel=kernel, cost=cost, untuned_cost=2.0)
 
 
 def table(*kernels: AnyKernel, isa: str = HERE.name) -> TileTable:
@@ -69,60 +61,78 @@ def table(*kernels: AnyKernel, isa: str = HERE.name) -> TileTable:
     return found
 
 
-class FakeClock:
-    """Takes so many seconds for a kernel, or refuses it."""
-
-    def __init__(self, answer: Callable[[AnyKernel], float | Refusal]) -> None:
-        self.answer = answer
-        self.cases: list[Case] = []
-
-    def __call__(self, case: Case, candidates: Sequence[AnyKernel], isa) -> Iterator[object]:
-        self.cases.append(case)
-        return map(self.answer, candidates)
+@pytest.fixture
+def uncompiled(monkeypatch) -> None:
+    """A library is its program, so that a `FakeRunner` finds the kernels in it."""
+    monkeypatch.setattr(tune_kernel, "build", lambda program: program.to_json().encode())
 
 
-def test_the_fastest_candidate_is_taken():
+class FakeRunner:
+    """Says what a kernel costs, `WRONG` or `DIES`."""
+
+    def __init__(self, cost: Callable[[AnyKernel], float]) -> None:
+        self.cost = cost
+        self.tasks: list[KernelTask] = []
+
+    def condition(self) -> KernelCondition:
+        return KernelCondition("a machine", "measured", "us")
+
+    def run(self, task: KernelTask) -> KernelCosts:
+        self.tasks.append(task)
+        kernels = Program.from_json(task.library.decode()).kernels
+        costs = dict(zip(task.names, map(self.cost, kernels), strict=True))
+        if DIES in costs.values():
+            raise died(-6, b"assertion failed")
+        different = {name: -round(min(cost, 0.0)) for name, cost in costs.items()}
+        return KernelCosts({n: cost for n, cost in costs.items() if cost > 0}, different)
+
+
+@pytest.mark.usefixtures("uncompiled")
+def test_the_cheapest_candidate_is_taken():
     given = case()
-    fast = other_tiles(given.kernel)[2]
-    clock = FakeClock(lambda kernel: 3e-6 if kernel == fast else 4e-6)
-    found = best_tile(given, HERE, clock)
-    assert found.entry.kernel == fast
-    assert (found.entry.microseconds, found.entry.untuned_microseconds) == (3.0, 4.0)
+    cheap = other_tiles(given.kernel)[2]
+    runner = FakeRunner(lambda kernel: 3.0 if kernel == cheap else 4.0)
+    found = best_tile(given, HERE, runner)
+    assert found.entry.kernel == cheap
+    assert (found.entry.cost, found.entry.untuned_cost) == (3.0, 4.0)
 
 
-def test_what_is_hardly_faster_changes_nothing():
+@pytest.mark.usefixtures("uncompiled")
+def test_what_is_hardly_cheaper_changes_nothing():
     given = case()
-    clock = FakeClock(lambda kernel: 4e-6 if kernel == given.kernel else 3.95e-6)
-    assert best_tile(given, HERE, clock).entry.kernel == given.kernel
+    runner = FakeRunner(lambda kernel: 4.0 if kernel == given.kernel else 3.95)
+    assert best_tile(given, HERE, runner).entry.kernel == given.kernel
 
 
-def test_a_candidate_that_is_refused_is_not_taken_however_fast():
+@pytest.mark.usefixtures("uncompiled")
+def test_a_candidate_that_is_refused_is_not_taken_however_cheap():
     given = case()
-    wrong, *_, fast = other_tiles(given.kernel)
-    times = {given.kernel: 4e-6, fast: 3e-6, wrong: Refusal("7 elements of its result are wrong")}
-    found = best_tile(given, HERE, FakeClock(lambda kernel: times.get(kernel, 5e-6)))
-    assert found.entry.kernel == fast
+    wrong, *_, cheap = other_tiles(given.kernel)
+    costs = {given.kernel: 4.0, cheap: 3.0, wrong: WRONG}
+    found = best_tile(given, HERE, FakeRunner(lambda kernel: costs.get(kernel, 5.0)))
+    assert found.entry.kernel == cheap
     [reason] = found.refused
     assert "7 elements" in reason
     assert "ConvolutionTile(" in reason
 
 
+@pytest.mark.usefixtures("uncompiled")
 def test_without_a_right_kernel_to_begin_with_nothing_is_tuned():
     given = case()
     with pytest.raises(MeasureError) as caught:
-        best_tile(given, HERE, FakeClock(lambda kernel: Refusal("SIGILL")))
+        best_tile(given, HERE, FakeRunner(lambda kernel: DIES))
     assert caught.value.code == "measure.untuned-kernel"
-    assert "SIGILL" in caught.value.notes
+    assert any("SIGABRT; assertion failed" in note for note in caught.value.notes)
 
 
 def test_candidates_are_compiled_checked_and_timed():
     given = case()
     candidates = [given.kernel, *other_tiles(given.kernel)[:2]]
-    for answer in compiled_and_timed(given, candidates, HERE):
+    for answer in costs_of(given, candidates, HERE, HostKernelRunner()):
         assert isinstance(answer, float)
-        assert 0 < answer < 1
+        assert 0 < answer < 1e6
     wrong = replace(given, expected=given.expected ^ 1)
-    answers = compiled_and_timed(wrong, candidates, HERE)
+    answers = costs_of(wrong, candidates, HERE, HostKernelRunner())
     assert list(answers) == [Refusal(f"{4 * 8 * 40} elements of its result are wrong")] * 3
 
 
@@ -133,15 +143,36 @@ def test_what_cannot_be_compiled_takes_no_other_with_it(monkeypatch):
     def build(program: Program) -> bytes:
         if kernels[1] in program.kernels:
             raise BackendError("tvm-died", "ended by SIGABRT")
-        return b""
+        return program.to_json().encode()
 
-    def times(library, names, *others) -> KernelTimes:
-        return KernelTimes(dict.fromkeys(names, 1e-6), dict.fromkeys(names, 0))
+    monkeypatch.setattr(tune_kernel, "build", build)
+    answers = list(costs_of(given, kernels, HERE, FakeRunner(lambda kernel: 1.0)))
+    assert answers == [1.0, Refusal("ended by SIGABRT"), 1.0]
 
-    monkeypatch.setattr("fpc.backends.tvm.build.build", build)
-    monkeypatch.setattr(tune_kernel, "time_kernels", times)
-    answers = list(compiled_and_timed(given, kernels, HERE))
-    assert answers == [1e-6, Refusal("ended by SIGABRT"), 1e-6]
+
+@pytest.mark.usefixtures("uncompiled")
+def test_what_brings_its_process_down_takes_no_other_with_it():
+    given = case()
+    kernels = [given.kernel, *other_tiles(given.kernel)[:2]]
+    runner = FakeRunner(lambda kernel: DIES if kernel == kernels[1] else 1.0)
+    first, second, third = costs_of(given, kernels, HERE, runner)
+    assert (first, third) == (1.0, 1.0)
+    assert isinstance(second, Refusal)
+    assert "SIGABRT" in second.reason
+
+
+@pytest.mark.usefixtures("uncompiled")
+def test_a_place_that_is_gone_is_no_kernels_fault():
+    gone = MeasureError("no-board", "no board is registered")
+
+    def leave(kernel: AnyKernel) -> float:
+        raise gone
+
+    runner = FakeRunner(leave)
+    with pytest.raises(MeasureError) as caught:
+        best_tile(case(), HERE, runner)
+    assert caught.value is gone
+    assert len(runner.tasks) == 1
 
 
 def test_padding_of_a_result_may_hold_anything():
@@ -193,7 +224,7 @@ def test_a_tile_that_the_kernel_cannot_have_changes_nothing():
 
 def test_the_later_entry_counts_and_the_earlier_goes():
     first, second, *_ = other_tiles(case().kernel)
-    later = Circumstances(machine="b", date="2026-01-03", versions={})
+    later = THEN.model_copy(update={"machine": "another", "date": "2026-01-03"})
     found = table(first).with_entry(entry(second), later)
     assert found.tuned(first, HERE) == second
     assert [tuning.circumstances for tuning in found.tunings] == [later]
@@ -206,6 +237,7 @@ def test_another_day_is_no_reason_to_measure_again():
     assert found.entry(kernel, THEN.model_copy(update={"date": "2027-01-01"})) is not None
     assert found.entry(kernel, THEN.model_copy(update={"versions": {"kernels": "2"}})) is None
     assert found.entry(kernel, THEN.model_copy(update={"machine": "another"})) is None
+    assert found.entry(kernel, THEN.model_copy(update={"unit": "cycles"})) is None
 
 
 def test_a_table_is_read_as_it_was_written(tmp_path):
@@ -219,8 +251,8 @@ def test_a_table_is_read_as_it_was_written(tmp_path):
     ("text", "kind", "code"),
     [
         ("", BackendError, "backend.tiles"),
-        ('{"format": 2, "isa": "plain", "tunings": []}', BackendError, "backend.tiles"),
-        ('{"format": 1, "isa": "another", "tunings": []}', UsageError, "usage.tiles"),
+        ('{"format": 1, "isa": "plain", "tunings": []}', BackendError, "backend.tiles"),
+        ('{"format": 2, "isa": "another", "tunings": []}', UsageError, "usage.tiles"),
         (None, UsageError, "usage.tiles"),
     ],
 )
@@ -239,7 +271,7 @@ def test_shipped_tables_hold_tiles_that_their_kernels_may_have(isa):
     for tuning in shipped_tiles(isa).tunings:
         for one in tuning.kernels:
             assert one.kernel in set(tile_space(one.kernel, isa))
-            assert one.microseconds <= one.untuned_microseconds
+            assert one.cost <= one.untuned_cost
 
 
 def test_kernels_of_equal_speed_share_an_entry():
@@ -248,32 +280,22 @@ def test_kernels_of_equal_speed_share_an_entry():
     assert {untiled(one) for one in tile_space(kernel, PLAIN)} == {untiled(kernel)}
 
 
+@pytest.mark.usefixtures("uncompiled")
 def test_a_network_is_tuned_once(tmp_path, monkeypatch):
     """A budget ends it, the next run goes on there, and then nothing is left."""
     monkeypatch.setenv("FPC_CACHE", str(tmp_path / "cache"))
     options = TuneOptions(tmp_path / "tiles.json", budget_s=0.0)
-    clock = FakeClock(lambda kernel: 1e-6 * (9 - kernel.tile.positions % 9))
-    nothing = tune([two_layers()], options, clock=clock)
-    assert (nothing.measured, nothing.left, clock.cases) == (0, 2, [])
-    whole = tune([two_layers()], replace(options, budget_s=None), clock=clock)
-    assert (whole.measured, whole.left, whole.refused) == (2, 0, ())
-    first, second = clock.cases
-    assert first.work > second.work > 16 * 40 * 8
+    runner = FakeRunner(lambda kernel: 9.0 - kernel.tile.positions % 9)
+    nothing = tune([two_layers()], options, runner=runner)
+    assert (nothing.compared, nothing.left, runner.tasks) == (0, 2, [])
+    whole = tune([two_layers()], replace(options, budget_s=None), runner=runner)
+    assert (whole.compared, whole.left, whole.refused) == (2, 0, ())
+    assert (whole.machine, whole.evidence, whole.unit) == ("a machine", "measured", "us")
+    first, second = (task.expected.shape[1] for task in runner.tasks)
+    assert first > second
     [network] = whole.networks
     assert (network.kernels, network.known) == (2, 2)
-    assert 0 < network.tuned_ms < network.untuned_ms
-    again = tune([two_layers()], options, clock=clock)
-    assert (again.measured, again.left) == (0, 0)
-    assert len(clock.cases) == 2
-
-
-def two_layers() -> Graph:
-    generator = np.random.default_rng(0)
-    graph = Graph("two_layers")
-    x = graph.add_input("x", f32(1, 24, 4, 4))
-    for units in (40, 8):
-        shape = (units, x.type.shape[1], 1, 1)
-        w = graph.constant(generator.standard_normal(shape).astype(np.float32))
-        x = graph.add(ops.Conv2d(), x, w).output
-    graph.set_outputs([x])
-    return graph
+    assert 0 < network.tuned_cost < network.untuned_cost
+    again = tune([two_layers()], options, runner=runner)
+    assert (again.compared, again.left) == (0, 0)
+    assert len(runner.tasks) == 2

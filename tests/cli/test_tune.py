@@ -16,11 +16,11 @@ from tests.cli.invoke import fpc, refuse, succeed
 def tuned(monkeypatch) -> None:
     """What an earlier run on some machine found."""
     networks = (
-        TunedNetwork("mobilenet", 30, 28, 4.0, 3.0),
+        TunedNetwork("mobilenet", 30, 28, 4000.0, 3000.0),
         TunedNetwork("unknown", 12, 0, 0.0, 0.0),
     )
     refused = ("ConvolutionTile(4, 1) of a convolution kernel: 7 elements of its result are wrong",)
-    found = Tuned("x86-avx512-vnni", networks, 28, 14, refused)
+    found = Tuned("x86-avx512-vnni", "a Xeon (x86_64)", "measured", "us", networks, 28, 14, refused)
     monkeypatch.setattr(tune, "tune", lambda *_: found)
 
 
@@ -37,10 +37,11 @@ def test_document(tuned):
         "name": "mobilenet",
         "kernels": 30,
         "known": 28,
-        "untuned_ms": 4.0,
-        "tuned_ms": 3.0,
+        "untuned_cost": 4000.0,
+        "tuned_cost": 3000.0,
     }
-    assert (found["measured"], found["left"], len(found["refused"])) == (28, 14, 1)
+    assert (found["evidence"], found["unit"]) == ("measured", "us")
+    assert (found["compared"], found["left"], len(found["refused"])) == (28, 14, 1)
 
 
 def test_help(golden, monkeypatch):
@@ -51,7 +52,7 @@ def test_help(golden, monkeypatch):
 
 def test_a_target_with_other_instructions_is_refused(tmp_path, golden):
     output = tmp_path / "tiles.json"
-    told = refuse(2, "usage.tune-target", "tune", MODEL, "--target", "rpi4-arm", "-o", output)
+    told = refuse(2, "usage.tune-target", "tune", MODEL, "--target", "sd855-cpu", "-o", output)
     assert told == golden
     refuse(1, "backend.tvm-target", "tune", MODEL, "--target", "fpga", "-o", output)
     assert not output.exists()

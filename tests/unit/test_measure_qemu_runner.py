@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from fpc.diagnostics.errors import MissingBackendError, UsageError
+from fpc.measure import executed_blocks
 from fpc.measure.emulation import EMULATOR, TVM
 from fpc.measure.exchange import MARK
 from fpc.measure.protocol import Failure, MeasureConfig, Timing
@@ -18,20 +19,21 @@ from fpc.measure.qemu_runner import QemuRunner
 from tests.unit.measure_fixtures import expected, request
 
 CONFIG = MeasureConfig()
-COUNTS = (1000, 1100, 1600, 1700, 2201, 2301, 2803)
-"""At the marks: 100 instructions around every run of 400, 401 and 402."""
+COUNTS = (1000, 100, 500, 100, 501, 100, 502)
+"""Between the marks: 100 instructions around every run of 400, 401 and 402."""
+NOP = "1f2003d5"
 ROOT = Path(os.environ.get("FPC_ARM_ROOTFS", Path(__file__).parents[2] / ".cache" / "arm-rootfs"))
 
 
 def emulator(folder: Path, counts: tuple[int, ...]) -> QemuRunner:
     """A runner whose emulator runs the program on this machine and says that it counted."""
     script = folder / "emulator"
-    written = "\n".join(map(str, counts))
+    written = "".join(f"{count} {NOP}\n\n" for count in counts)
     script.write_text(
         f"#!{sys.executable}\n"
         "import pathlib, subprocess, sys\n"
         "plugin = sys.argv[sys.argv.index('-plugin') + 1]\n"
-        f"pathlib.Path(plugin.partition('count=')[2]).write_text({written!r})\n"
+        f"pathlib.Path(plugin.partition('blocks=')[2]).write_text({written!r})\n"
         "program = sys.argv[sys.argv.index('-m') :]\n"
         "sys.exit(subprocess.run([sys.executable, *program]).returncode)\n"
     )
@@ -85,9 +87,7 @@ def test_waiting_threads_are_not_counted(tmp_path):
 
 
 def test_the_plugin_watches_for_the_programs_mark():
-    source = (Path(sys.modules[QemuRunner.__module__].__file__ or "")).with_name(
-        "instruction_count.c"
-    )
+    source = Path(executed_blocks.__file__).with_name("executed_blocks.c")
     assert f"#define MARK {MARK:#x}\n" in source.read_text()
 
 

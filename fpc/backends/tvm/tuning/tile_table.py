@@ -20,26 +20,29 @@ class _Part(BaseModel):
 
 
 class Circumstances(_Part):
-    """Where, when and with what tiles were compared.
+    """Where, when and with what tiles were compared, and what their costs are.
 
-    `versions` are of all that makes the machine code: TVM, and the sources of fpc's kernels.
+    `versions` are of all that makes the machine code, TVM and the sources of fpc's kernels, and of
+    what simulates the machine.
     """
 
     machine: str
     date: str
+    evidence: Literal["measured", "simulated"]
+    unit: Literal["us", "cycles", "emulated_us"]
     versions: dict[str, str]
 
     def is_as_good_as(self, other: Circumstances) -> bool:
         """Whether measuring under `other` would find the same, whatever the day."""
-        return (self.machine, self.versions) == (other.machine, other.versions)
+        return self.model_copy(update={"date": other.date}) == other
 
 
 class TunedKernel(_Part):
-    """A kernel in its best tile, and how long it takes in that and in the one that rules give."""
+    """A kernel in its best tile, and what a call costs in that and in the one that rules give."""
 
     kernel: AnyKernel
-    microseconds: float
-    untuned_microseconds: float
+    cost: float
+    untuned_cost: float
 
 
 class Tuning(_Part):
@@ -50,7 +53,7 @@ class Tuning(_Part):
 
 
 class _Document(_Part):
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     isa: str
     tunings: tuple[Tuning, ...]
 

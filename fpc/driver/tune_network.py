@@ -1,0 +1,66 @@
+"""A network becomes the kernels whose tiles are compared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from fpc.backends.tvm.artifact import NUMERICS
+from fpc.backends.tvm.isa.description import Isa
+from fpc.backends.tvm.planner import plan
+from fpc.backends.tvm.tuning.case import Case, cases, needed, tilable
+from fpc.backends.tvm.tuning.tile_table import TileTable
+from fpc.diagnostics.progress import silent
+from fpc.driver.integer_source import integer_precision
+from fpc.driver.io_types import set_io_types
+from fpc.driver.lower import set_layout
+from fpc.driver.options import CompileOptions, Precision
+from fpc.driver.prepare import imported_from, naming, prepare
+from fpc.driver.quantise import quantise
+from fpc.driver.watch import random_inputs
+from fpc.interp.executor import run_keeping
+from fpc.ir.graph import Graph
+from fpc.targets.description import Target
+
+_SAMPLES = 3
+
+
+def cases_of(
+    model: Path | Graph, input_shapes: Mapping[str, tuple[int, ...]], target: Target, isa: Isa
+) -> list[Case]:
+    """The kernels of a model with a choice of tiles, and what they compute of noise.
+
+    Any `FpcError` names the model.
+    """
+    with naming(model):
+        graph = _int8(model, input_shapes, target)
+        planned = plan(graph, isa, TileTable(isa.name))
+    calls = tuple(tilable(planned, isa).values())
+    values = run_keeping(graph, random_inputs(graph), needed(planned, calls), NUMERICS)
+    return list(cases(planned, calls, values))
+
+
+def _int8(
+    model: Path | Graph, input_shapes: Mapping[str, tuple[int, ...]], target: Target
+) -> Graph:
+    """The model as `compile_model` hands it to a back end, ranges from noise.
+
+    What the numbers are changes neither the kernels nor how long they take.
+    """
+    imported = imported_from(model, input_shapes)
+    graph = prepare(imported, target).graph
+    precision = integer_precision(imported.graph)
+    options = CompileOptions(
+        target=target.name,
+        precision=precision or Precision.INT8,
+        calibration=[random_inputs(imported.graph, seed) for seed in range(_SAMPLES)],
+        recipe="min-max",
+        allow_degraded=True,
+    )
+    if precision is None:
+        graph = quantise(
+            imported.graph, graph, target, options, options.preprocessing, silent
+        ).graph.clone()
+    set_io_types(graph, options, options.precision)
+    set_layout(graph, "nhwc")
+    return graph

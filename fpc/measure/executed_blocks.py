@@ -1,0 +1,106 @@
+"""What an emulated ARM program executes between its marks, by a plugin of QEMU."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self, TypeAlias
+
+from fpc.diagnostics.errors import MeasureError, MissingBackendError
+
+_SOURCE = Path(__file__).with_name("executed_blocks.c")
+_INSTRUCTION_BYTES = 4
+
+Blocks: TypeAlias = Counter[bytes]
+"""How often each piece of code without jumps into or out of it was executed."""
+
+
+@dataclass(frozen=True)
+class BlockCounter:
+    """The plugin, built, and the file that it writes to."""
+
+    plugin: Path
+
+    @classmethod
+    def built(cls, folder: Path, compiler: str) -> Self:
+        """The plugin in `folder`.
+
+        `MissingBackendError` without the C compiler, `MeasureError` (`measure.qemu-plugin`) when
+        that cannot compile it.
+        """
+        if shutil.which(compiler) is None:
+            raise MissingBackendError(
+                "missing",
+                f"{compiler} is not installed, and counting ARM instructions needs it",
+                help="install it (Debian: apt-get install gcc)",
+            )
+        plugin = folder / "executed_blocks.so"
+        command = [compiler, "-shared", "-fPIC", "-O2", "-o", str(plugin), str(_SOURCE)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise MeasureError(
+                "qemu-plugin",
+                f"{compiler} cannot compile the plugin that counts instructions",
+                notes=done.stderr.splitlines()[:10],
+                help="is it a C compiler for this machine?",
+            )
+        return cls(plugin)
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """What the emulator is told."""
+        return ("-plugin", f"{self.plugin},blocks={self._written}")
+
+    @property
+    def _written(self) -> Path:
+        return self.plugin.with_suffix(".blocks")
+
+    def clear(self) -> None:
+        """Forget the program before."""
+        self._written.unlink(missing_ok=True)
+
+    def parts(self, count: int) -> list[Blocks]:
+        """What the program executed between its marks, which are one more than `count`.
+
+        `MeasureError` (`measure.qemu-count`) when the emulator did not say it.
+        """
+        try:
+            # What ran before the first mark is how the program began.
+            _, *parts = map(_part, self._written.read_text().split("\n\n")[:-1])
+        except (OSError, ValueError):
+            parts = []
+        if len(parts) != count:
+            raise MeasureError(
+                "qemu-count",
+                "the emulator did not say how many instructions it executed",
+                help="counting needs QEMU 6 to 8 with plugins (Debian: qemu-user)",
+            )
+        return parts
+
+
+def _part(text: str) -> Blocks:
+    blocks: Blocks = Counter()
+    for line in text.splitlines():
+        times, code = line.split(" ")
+        blocks[bytes.fromhex(code)] += int(times)
+    return blocks
+
+
+def instructions_of(code: bytes) -> int:
+    """How many instructions a block has."""
+    return len(code) // _INSTRUCTION_BYTES
+
+
+def executed_instructions(blocks: Blocks) -> int:
+    """How many instructions were executed in all."""
+    return sum(times * instructions_of(code) for code, times in blocks.items())
+
+
+def without(blocks: Blocks, surroundings: Blocks) -> Blocks:
+    """What was executed of `blocks` besides `surroundings`; less than nothing counts negative."""
+    left = Counter(blocks)
+    left.subtract(surroundings)
+    return left

@@ -1,0 +1,61 @@
+"""Comparing kernels by the cycles that a simulated Cortex-A72 takes for them.
+
+QEMU executes the kernels and counts what they execute; LLVM's model of the processor says how many
+cycles that takes (`fpc.measure.llvm_mca` has the formula). Neither knows of caches: such cycles
+tell tiles of one kernel apart, and are no latency.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fpc.measure.emulation import TVM, ArmEmulator, guest_environment
+from fpc.measure.executed_blocks import BlockCounter, without
+from fpc.measure.kernels import (
+    MODULE,
+    KernelCondition,
+    KernelCosts,
+    KernelTask,
+    run_kernel_program,
+)
+from fpc.measure.llvm_mca import LlvmMca
+
+
+@dataclass(frozen=True)
+class SimulatedKernelRunner:
+    """Runs kernels on an emulated processor, which LLVM must have a model of."""
+
+    emulator: ArmEmulator = field(default_factory=ArmEmulator.counting)
+    compiler: str = "cc"
+
+    def condition(self) -> KernelCondition:
+        """The processor, emulated; `MissingBackendError` for tools that are not installed."""
+        self.emulator.require(TVM)
+        self._model.require()
+        versions = {self.emulator.emulator: self.emulator.version(), "llvm": self._model.version()}
+        machine = f"{self._model.processor} (aarch64, simulated)"
+        return KernelCondition(machine, "simulated", "cycles", versions)
+
+    def run(self, task: KernelTask) -> KernelCosts:
+        """Cycles.
+
+        `MeasureError` also for an emulator that does not count (`measure.qemu-count`) and for code
+        that LLVM does not know (`measure.llvm-mca`).
+        """
+        with tempfile.TemporaryDirectory(prefix="fpc-qemu-") as name:
+            counter = BlockCounter.built(Path(name), self.compiler)
+            command = (*self.emulator.python(*counter.options), "-m", MODULE)
+            found = run_kernel_program(
+                command, task, is_timed=False, environment=guest_environment()
+            )
+            right = [name for name in task.names if found.different[name] == 0]
+            parts = counter.parts(2 * len(right))
+        calls = (without(two, one) for one, two in zip(parts[::2], parts[1::2], strict=True))
+        cycles = map(self._model.cycles, calls)
+        return KernelCosts(dict(zip(right, cycles, strict=True)), found.different)
+
+    @property
+    def _model(self) -> LlvmMca:
+        return LlvmMca(self.emulator.processor)
