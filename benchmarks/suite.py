@@ -1,20 +1,23 @@
 """Real-world ONNX files through the whole road: imported, optimised, quantised, compiled, verified.
 
-    python -m benchmarks.suite [NAME ...]
+    python -m benchmarks.suite [--backend tvm] [--target host] [NAME ...]
 
 One line a model: the largest error of the imported and optimised network against onnxruntime, in
 parts of the output's range; the int8 network's SQNR on held-out images and the guard's verdict;
-where nodes run; whether the file computes what fpc says. Eight pictures calibrate, which is few,
-and some networks ship with constant weights: SQNR is there to be looked at, not compared.
+where nodes run; whether the artifact computes what fpc says, which with the back end tvm means
+every bit of every output. Eight pictures calibrate, which is few, and some networks ship with
+constant weights: SQNR is there to be looked at, not compared.
 """
 
 from __future__ import annotations
 
+import argparse
 import csv
 import re
-import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +28,8 @@ from benchmarks.accuracy.networks import data_root
 from fpc.backends.onnx.file import OnnxFile
 from fpc.backends.onnx.runner import onnxruntime_runner
 from fpc.diagnostics.errors import FpcError
+from fpc.driver.options import BackendName
+from fpc.report.schema import VerificationPart
 
 _IMAGES = 8
 _NORMALISATION = (
@@ -85,7 +90,7 @@ def float_error(path: Path, shape: tuple[int, ...], sample: NDArray[np.float32])
     )
 
 
-def line(path: Path, shape: tuple[int, ...]) -> str:
+def line(path: Path, shape: tuple[int, ...], target: str, backend: BackendName | None) -> str:
     """What became of one file."""
     samples = images(path.name, shape)
     try:
@@ -94,7 +99,8 @@ def line(path: Path, shape: tuple[int, ...]) -> str:
         started = time.perf_counter()
         report = fpc.compile(
             path,
-            target="rpi4-arm",
+            target=target,
+            backend=backend,
             precision="int8",
             calibration=samples,
             input_shapes={name: shape},
@@ -103,27 +109,48 @@ def line(path: Path, shape: tuple[int, ...]) -> str:
         seconds = time.perf_counter() - started
     except FpcError as problem:
         return f"{path.name:<54} {problem}"
-    quality, checked = report.quantisation.quality, report.verification
-    verdict = "exact" if checked.exact else f"{checked.different}/{checked.elements} differ"
+    assert report.quantisation is not None
+    quality, placed = report.quantisation.quality, report.placement
     return (
         f"{path.name:<54} float {error:7.1e}  int8 {quality.sqnr_db:5.1f} dB {quality.verdict:<10}"
-        f" {report.placement.fast_nodes:3d}/{len(report.placement.nodes):3d} on xnnpack  "
-        f"{verdict:<14} {seconds:6.1f} s"
+        f" {placed.fast_nodes:3d}/{len(placed.nodes):3d} on {placed.fast_unit}  "
+        f"{_verdict(report.verification):<24} {seconds:6.1f} s"
     )
 
 
-def main(names: list[str]) -> None:
+def _verdict(checked: VerificationPart | None) -> str:
+    if checked is None:
+        return "not run"
+    if checked.exact:
+        return f"{checked.elements} exact"
+    return f"{checked.different}/{checked.elements} differ"
+
+
+def models() -> Iterator[tuple[Path, tuple[int, ...]]]:
+    """The files and the shapes of their inputs: those of the suite, then trained classifiers."""
+    root = data_root() / "models"
+    with (root / "suite" / "MANIFEST.csv").open(newline="") as manifest:
+        for row in csv.DictReader(manifest):
+            found = re.search(r"in\[\[([\d, ]+)\]", row["ort"])
+            if found is not None:
+                yield root / "suite" / row["file"], tuple(map(int, found[1].split(",")))
+    for path in sorted((root / "trained").glob("*.onnx")):
+        yield path, OnnxFile(path, {}).inputs[0].shape
+
+
+def main() -> None:
     """Print a line a model."""
-    folder = data_root() / "models" / "suite"
-    with (folder / "MANIFEST.csv").open(newline="") as manifest:
-        rows = list(csv.DictReader(manifest))
-    for row in rows:
-        found = re.search(r"in\[\[([\d, ]+)\]", row["ort"])
-        if found is None or (names and not any(name in row["file"] for name in names)):
-            continue
-        shape = tuple(int(extent) for extent in found[1].split(","))
-        print(line(folder / row["file"], shape), flush=True)
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="part of a file's name")
+    parser.add_argument("--target", default="rpi4-arm")
+    parser.add_argument(
+        "--backend", choices=get_args(BackendName), help="the target's own by default"
+    )
+    options = parser.parse_args()
+    for path, shape in models():
+        if not options.names or any(name in path.name for name in options.names):
+            print(line(path, shape, options.target, options.backend), flush=True)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()
