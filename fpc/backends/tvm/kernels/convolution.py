@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 
 from fpc.backends.tvm.buffer import Buffer, Parameter, round_up
 from fpc.backends.tvm.isa.description import DotProduct, Isa
+from fpc.backends.tvm.kernels.groups import Groups
 from fpc.backends.tvm.kernels.kernel import OneOperand
 from fpc.backends.tvm.kernels.loops import fill_then_copy, vectorise_rows
 from fpc.backends.tvm.kernels.requantise import TOTALS, Epilogue, round_in_vectors, start_from_bias
@@ -42,7 +43,7 @@ class Convolution(OneOperand):
     A pointwise convolution or a dense layer is one with `Window.over_rows`. `by_line`, what a
     window sees of a line are the terms of one tap: pixels of few channels lie there side by side,
     and the padding between lines is known (`padding`, as stored). The result is the sum with a
-    `residual` where there is one.
+    `residual` where there is one. With a `group_count` units see the channels of their groups.
     """
 
     family: Literal["convolution"] = field(default="convolution", kw_only=True)
@@ -53,6 +54,7 @@ class Convolution(OneOperand):
     by_line: bool = False
     padding: int = 0
     residual: Buffer | None = None
+    group_count: int = 1
 
     @property
     def operands(self) -> tuple[Buffer, ...]:
@@ -63,26 +65,30 @@ class Convolution(OneOperand):
         """Output channels that are computed, whole vectors."""
         return round_up(self.stored.width, isa.dot.lanes)
 
+    def groups(self, isa: Isa) -> Groups:
+        """Which channels the vectors of units see."""
+        return Groups(self.group_count, self.operand.width, self.stored.width, isa.dot)
+
     def depth(self, isa: Isa) -> int:
         """Terms of every sum, padded to whole dot products."""
-        taps, terms = self._across
-        return self.window.kernel[0] * taps * round_up(terms, isa.dot.depth)
+        return self.window.kernel[0] * self._taps_across * self.steps(isa) * isa.dot.depth
 
     def steps(self, isa: Isa) -> int:
         """Dot products of every tap."""
-        return -(-self._across[1] // isa.dot.depth)
+        if self.by_line:
+            return -(-self.window.kernel[1] * self.operand.width // isa.dot.depth)
+        return self.groups(isa).span // isa.dot.depth
 
     @property
-    def _across(self) -> tuple[int, int]:
-        """Taps of a line of the kernel, and terms of each."""
-        taps, channels = self.window.kernel[1], self.operand.width
-        return (1, taps * channels) if self.by_line else (taps, channels)
+    def _taps_across(self) -> int:
+        """Taps of a line of the kernel."""
+        return 1 if self.by_line else self.window.kernel[1]
 
     def lower(self, library: Library, isa: Isa) -> Schedule:
         """The loops, scheduled."""
         dot, window = isa.dot, self.window
-        taps_v, taps_h = window.kernel[0], self._across[0]
-        steps = self.steps(isa)
+        taps_v, taps_h = window.kernel[0], self._taps_across
+        steps, groups = self.steps(isa), self.groups(isa)
         units = self.units(isa)
         x = library.placeholder(self.operand, "x")
         shape = (units // dot.lanes, taps_v * taps_h * steps, *dot.tile)
@@ -107,7 +113,8 @@ class Convolution(OneOperand):
         ) -> Expression:
             image, row = window.row(line, i)
             term = dot.term_of_part(k, *part) if part else k
-            activation = source(image, row, window.column(position, j), term)
+            channel = groups.first(library, unit // dot.lanes) + term
+            activation = source(image, row, window.column(position, j), channel)
             step = (i * taps_h + j) * steps + term // dot.depth
             within = dot.index(unit % dot.lanes, term % dot.depth)
             weight = weights[unit // dot.lanes, step, *within]

@@ -23,7 +23,7 @@ from fpc.backends.tvm.kernels.requantise import (
 from fpc.backends.tvm.kernels.window import Window
 from fpc.backends.tvm.planning.elementwise import fused_sum_numbers
 from fpc.backends.tvm.planning.site import Site
-from fpc.backends.tvm.planning.tiles import convolution_tile
+from fpc.backends.tvm.planning.tiles import convolution_tile, takes_groups
 from fpc.interp.integer.rescale import effective_scales_float32
 from fpc.ir.constant import Array
 from fpc.ir.graph import Node
@@ -42,15 +42,12 @@ def dense(site: Site[Dense]) -> None:
 
 def conv2d(site: Site[Conv2d]) -> None:
     """`Conv2d`, as a matrix product unless it is depthwise."""
-    weights = site.array(1, "weights")
+    weights, window = site.array(1, "weights"), window_of(site)
     site.require_int8()
-    op, window = site.op, window_of(site)
-    units, taps_v, taps_h, depth = weights.shape
     if is_depthwise(site.node):
         _depthwise(site, window, weights)
         return
-    weights = ungrouped(weights, op.groups).reshape(units, taps_v * taps_h, depth * op.groups)
-    multiply(site, site.operand_as_is(), window, weights)
+    multiply(site, site.operand_as_is(), window, tap_by_tap(weights), site.op.groups)
 
 
 def is_depthwise(node: Node[Op]) -> bool:
@@ -80,22 +77,30 @@ def window_of(site: Site[Conv2d]) -> Window:
     )
 
 
+def tap_by_tap(weights: Array) -> Array:
+    """Filters OHWI as [unit, tap, channel]."""
+    return weights.reshape(weights.shape[0], -1, weights.shape[3])
+
+
 def ungrouped(weights: Array, groups: int) -> Array:
-    """Filters OHWI that see all channels, with zeros for those of the other groups."""
+    """Filters [unit, tap, channel] that see all channels, with zeros for those of other groups."""
     if groups == 1:
         return weights
-    units, taps_v, taps_h, depth = weights.shape
-    whole = np.zeros((groups, units // groups, taps_v, taps_h, groups, depth), weights.dtype)
-    split = weights.reshape(groups, units // groups, taps_v, taps_h, depth)
+    units, taps, depth = weights.shape
+    whole = np.zeros((groups, units // groups, taps, groups, depth), weights.dtype)
+    split = weights.reshape(groups, units // groups, taps, depth)
     for group in range(groups):
-        whole[group, :, :, :, group] = split[group]
-    return whole.reshape(units, taps_v, taps_h, groups * depth)
+        whole[group, :, :, group] = split[group]
+    return whole.reshape(units, taps, groups * depth)
 
 
-def multiply(site: SumOfProducts, x: Stored, window: Window, weights: Array) -> None:
-    """Let the result be the matrix product of what windows see with weights [unit, tap, channel].
+def multiply(
+    site: SumOfProducts, x: Stored, window: Window, weights: Array, groups: int = 1
+) -> None:
+    """Let the result be the product of what windows see with weights [unit, tap, channel].
 
-    `x` is the map that windows slide over, quantised as the first operand.
+    `x` is the map that windows slide over, quantised as the first operand; channels are those of
+    the unit's group.
     """
     isa = site.isa
     _require_range(site, weights)
@@ -104,7 +109,12 @@ def multiply(site: SumOfProducts, x: Stored, window: Window, weights: Array) -> 
     plain = Convolution(
         x.buffer, site.result, window, ConvolutionTile(1, 1), end.saturates, residual=residual
     )
-    if _lies_in_lines(x.buffer, window, isa):
+    grouped = replace(plain, group_count=groups)
+    if takes_groups(grouped, isa):
+        plain, weights = grouped, grouped.groups(isa).weights(weights)
+    else:
+        weights = ungrouped(weights, groups)
+    if plain.group_count == 1 and _lies_in_lines(x.buffer, window, isa):
         padding = site.type().quantisation.zero_point + isa.offset
         plain = replace(plain, by_line=True, padding=padding)
         weights = weights.reshape(len(weights), window.kernel[0], -1)

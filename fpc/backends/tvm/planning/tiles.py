@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from fpc.backends.tvm.isa.description import Isa
 from fpc.backends.tvm.kernels.convolution import Convolution, ConvolutionTile, tiles
 
@@ -20,7 +22,7 @@ def convolution_tile(convolution: Convolution, isa: Isa) -> ConvolutionTile:
     AVX512-VNNI: 20 of 28 registers, or 14 for short sums, whose ends then overlap.
     """
     if isa.dot.fold is not None:
-        return min(tiles(convolution, isa), key=lambda tile: _loads_of_parts(tile, isa))
+        return min(tiles(convolution, isa), key=lambda tile: _cycles(tile, convolution, isa))
     found = {tile: _cycles(tile, convolution, isa) for tile in tiles(convolution, isa)}
     least = min(found.values())
     good = [tile for tile, cycles in found.items() if cycles <= least * (1 + _TOLERANCE)]
@@ -29,14 +31,33 @@ def convolution_tile(convolution: Convolution, isa: Isa) -> ConvolutionTile:
     return min(good, key=lambda tile: (abs(tile.sums - wanted), -min(tile.positions, tile.vectors)))
 
 
-def _loads_of_parts(tile: ConvolutionTile, isa: Isa) -> float:
-    """Loads a sum, where every unit has its own: products hide them, but they take their slots."""
-    return (tile.positions + tile.vectors * isa.dot.lanes) / tile.sums
+def takes_groups(grouped: Convolution, isa: Isa) -> bool:
+    """Whether groups take fewer cycles than one group of all channels, with zeros.
+
+    They take fewer products, but vectors of a tile that have groups of their own share no loads of
+    activations; few channels a group leave nothing to save, as a vector sees several groups then.
+    """
+    if grouped.group_count == 1:
+        return False
+    dense = replace(grouped, group_count=1)
+    cycles = [
+        one.depth(isa) * _cycles(convolution_tile(one, isa), one, isa) for one in (grouped, dense)
+    ]
+    return cycles[0] < cycles[1]
 
 
 def _cycles(tile: ConvolutionTile, convolution: Convolution, isa: Isa) -> float:
-    """Cycles a step of the dot product and sum."""
-    panel_bytes = tile.vectors * isa.dot.lanes * convolution.depth(isa)
+    """Cycles a step of the dot product and sum.
+
+    Without a dot product all units of a vector have loads of their own: products hide them, but
+    they take their slots.
+    """
+    lanes = isa.dot.lanes
+    are_shared = convolution.groups(isa).are_shared(tile.vectors)
+    activation_loads = tile.positions * (1 if are_shared else tile.vectors)
+    if isa.dot.fold is not None:
+        return (activation_loads + tile.vectors * lanes) / tile.sums
+    panel_bytes = tile.vectors * lanes * convolution.depth(isa)
     weight_loads = tile.vectors * (1 if panel_bytes <= _L1_BYTES else 2)
-    dots, loads = max(tile.sums / 2, 5.0), (tile.positions + weight_loads) / 2
+    dots, loads = max(tile.sums / 2, 5.0), (activation_loads + weight_loads) / 2
     return max(dots, loads) / tile.sums

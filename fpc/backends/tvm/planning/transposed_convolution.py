@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from fpc.backends.tvm.assembler import Stored
 from fpc.backends.tvm.kernels.window import Window
-from fpc.backends.tvm.planning.convolution import multiply, ungrouped
+from fpc.backends.tvm.planning.convolution import multiply, tap_by_tap
 from fpc.backends.tvm.planning.movement import elements
 from fpc.backends.tvm.planning.site import Site
 from fpc.ir.ops import ConvTranspose2d
@@ -18,8 +18,7 @@ def conv_transpose2d(site: Site[ConvTranspose2d]) -> None:
     weights = site.array(1, "weights")
     site.require_int8()
     x, window = spread_for(site)
-    flipped = ungrouped(weights[:, ::-1, ::-1], site.op.groups)
-    multiply(site, x, window, flipped.reshape(weights.shape[0], -1, site.type().shape[-1]))
+    multiply(site, x, window, tap_by_tap(weights[:, ::-1, ::-1]), site.op.groups)
 
 
 def spread_for(site: Site[ConvTranspose2d]) -> tuple[Stored, Window]:

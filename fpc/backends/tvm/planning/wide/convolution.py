@@ -15,7 +15,7 @@ from fpc.backends.tvm.kernels.wide.convolution import WideConvolution, wide_dot,
 from fpc.backends.tvm.kernels.wide.depthwise import WideDepthwise
 from fpc.backends.tvm.kernels.wide.scaling import Scaling
 from fpc.backends.tvm.kernels.window import Window
-from fpc.backends.tvm.planning.convolution import ungrouped, window_of
+from fpc.backends.tvm.planning.convolution import is_depthwise, tap_by_tap, ungrouped, window_of
 from fpc.backends.tvm.planning.site import Site
 from fpc.backends.tvm.planning.transposed_convolution import spread_for
 from fpc.backends.tvm.planning.wide.floating import limits
@@ -40,11 +40,10 @@ def dense(site: Site[Dense]) -> None:
 def conv2d(site: Site[Conv2d]) -> None:
     """`Conv2d`, as a matrix product unless it is depthwise."""
     weights, op, window = site.array(1, "weights"), site.op, window_of(site)
-    units, taps_v, taps_h, depth = weights.shape
-    if op.is_depthwise(site.type()) and units == op.groups:
+    if is_depthwise(site.node):
         _depthwise(site, window, weights)
         return
-    flat = ungrouped(weights, op.groups).reshape(units, taps_v * taps_h, depth * op.groups)
+    flat = ungrouped(tap_by_tap(weights), op.groups)
     _multiply(site, site.operand(), window, flat, _scaling(site))
 
 
@@ -52,8 +51,7 @@ def conv_transpose2d(site: Site[ConvTranspose2d]) -> None:
     """`ConvTranspose2d`: the map spread with zeros, then a convolution with flipped filters."""
     weights = site.array(1, "weights")
     x, window = spread_for(site)
-    flipped = ungrouped(weights[:, ::-1, ::-1], site.op.groups)
-    flat = flipped.reshape(weights.shape[0], -1, site.type().shape[-1])
+    flat = ungrouped(tap_by_tap(weights[:, ::-1, ::-1]), site.op.groups)
     _multiply(site, x, window, flat, _scaling(site))
 
 
