@@ -42,7 +42,7 @@ SHAPES = [
 
 @every_isa
 def test_groups_of_odd_shapes(isa):
-    """Groups that begin and end inside of vectors and of dot products; several filters a channel."""
+    """Groups that end inside of vectors and of dot products, several filters a channel."""
     graphs = grouped_graphs()
     assert_kernels_agree(graphs, [extreme_inputs(graph) for graph in graphs], isa)
 

@@ -29,6 +29,7 @@ from fpc.measure.protocol import MeasureConfig
 from fpc.measure.tvm import TvmModel
 from tests.backends.arm.tvm import emulated
 from tests.backends.test_tvm_fused_sum import residual_graphs
+from tests.backends.test_tvm_groups import grouped_graphs
 from tests.backends.tflite_graphs import random_inputs
 from tests.backends.tflite_integer_cases import cases
 from tests.backends.tvm_draws import (
@@ -77,8 +78,8 @@ def test_every_kernel_family_to_the_bit(isa):
     for make, count in ((drawn_convolution, 8), (drawn_dense, 6), (drawn_of_two, 6)):
         drawn = [make(Draw(seed)) for seed in range(count)]
         runs += [(graph, extreme_inputs(graph), plan(graph, isa)) for graph in drawn]
-    runs += [(graph, extreme_inputs(graph), plan(graph, isa)) for graph in residual_graphs()]
-    runs += [(graph, extreme_inputs(graph), plan(graph, isa)) for graph in float_islands()]
+    for graph in (*residual_graphs(), *grouped_graphs(), *float_islands()):
+        runs.append((graph, extreme_inputs(graph), plan(graph, isa)))
     for graph in (make(Draw(3)) for make in TILED.values()):
         inputs = extreme_inputs(graph)
         runs += [(graph, inputs, tiled) for tiled in tilings(plan(graph, isa), isa)]

@@ -90,10 +90,19 @@ def _depthwise(draw: Draw) -> Graph:
     return one_op(op, [x, w, b], draw.quant(scale))
 
 
+def _grouped(draw: Draw) -> Graph:
+    """Vectors with units of one group and of two."""
+    x = draw.type((1, 5, 6, 60))
+    w, b, scale = draw.weights((72, 3, 3, 20), x)
+    op = ops.Conv2d(pads=(1, 1, 1, 1), groups=3, layout=NHWC)
+    return one_op(op, [x, w, b], draw.quant(scale))
+
+
 TILED: Mapping[str, Callable[[Draw], Graph]] = {
     "pointwise": _pointwise,
     "spatial": _spatial,
     "depthwise": _depthwise,
+    "grouped": _grouped,
     "residual": lambda draw: with_residual(draw, _pointwise(draw)),
 }
 """Graphs of one kernel with many tiles, by the family's name."""

@@ -10,7 +10,7 @@ from fpc.backends.tvm.kernels.convolution import Convolution, ConvolutionTile, t
 _L1_BYTES = 32 << 10
 _SHORT_SUM = 32
 """Terms up to which a tile's start and end take longer than its sums."""
-_TOLERANCE = 0.03
+_TOLERANCE = 0.04
 
 
 def convolution_tile(convolution: Convolution, isa: Isa) -> ConvolutionTile:
