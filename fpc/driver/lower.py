@@ -6,10 +6,14 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from fpc.interp.runner import Runner
+from fpc.interp.executor import run
+from fpc.interp.numerics import Numerics
+from fpc.interp.runner import Runner, RunnerFactory
 from fpc.ir.constant import Array
+from fpc.ir.dtype import DType
 from fpc.ir.graph import Graph
 from fpc.passes.presets import pipeline_of
+from fpc.quant.scheme import Scheme
 from fpc.rewrite.pipeline import PassRecord
 
 Kernels = Literal["default", "reference", "no-delegate"]
@@ -43,6 +47,11 @@ def tflite_runner(graph: Graph) -> Runner:
     return LiteRtModel(emit_tflite(lowered), threads=available_threads())
 
 
+def exact_runner(scheme: Scheme) -> RunnerFactory:
+    """What runs graphs of a scheme, to the bit: LiteRT, or where it lacks kernels fpc itself."""
+    return exact_tflite_runner if scheme.weight_dtype is DType.I8 else interpreter_runner
+
+
 def exact_tflite_runner(graph: Graph) -> Runner:
     """Runs an NCHW graph in LiteRT, taking and giving arrays of exactly the graph's types."""
     from fpc.measure.litert import LiteRtModel
@@ -50,6 +59,11 @@ def exact_tflite_runner(graph: Graph) -> Runner:
     lowered = graph.clone()
     set_layout(lowered, "nchw")
     return LiteRtModel(emit_tflite(lowered), threads=available_threads())
+
+
+def interpreter_runner(graph: Graph) -> Runner:
+    """Runs a graph in the interpreter, taking and giving arrays of exactly the graph's types."""
+    return lambda inputs: run(graph, inputs, Numerics.TFLITE_XNNPACK)
 
 
 def available_threads() -> int:

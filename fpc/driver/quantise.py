@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from fpc.diagnostics.errors import QuantError
 from fpc.diagnostics.location import Location
 from fpc.diagnostics.progress import Progress
-from fpc.driver.lower import exact_tflite_runner, float_runner
+from fpc.driver.lower import exact_runner, float_runner
 from fpc.driver.options import CompileOptions, Precision
 from fpc.frontends.samples import Preprocessing, load_samples
 from fpc.interp.runner import Samples
@@ -26,7 +27,7 @@ from fpc.quant.placement import integer_nodes
 from fpc.quant.power_of_two import POWER_OF_TWO_INT8
 from fpc.quant.quality import Quality
 from fpc.quant.runners import Runners
-from fpc.quant.scheme import TFLITE_INT8, TFLITE_INT16, Scheme
+from fpc.quant.scheme import TFLITE_INT8, TFLITE_INT16, TVM_INT16, Scheme
 from fpc.quant.synthetic_samples import SyntheticSamples, synthetic_samples
 from fpc.quant.workbench import Adjust
 from fpc.report.schema import LayerPart, QualityPart, QuantisationPart, RungPart
@@ -34,6 +35,8 @@ from fpc.targets.description import Target
 
 _DATA_FREE = "synthetic images (no data given)"
 _NAMED_LAYERS = 3
+_INT16_OF_BACKEND = MappingProxyType({"tflite": TFLITE_INT16, "tvm": TVM_INT16})
+"""The format of TensorFlow Lite demands int8 weights; kernels of fpc's own take wider ones."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ def quantise(
         graph,
         samples,
         scheme,
-        Runners(floating=float_runner, integer=exact_tflite_runner),
+        Runners(floating=float_runner, integer=exact_runner(scheme)),
         recipe=options.recipe,
         adjust=adjust,
         progress=progress,
@@ -103,9 +106,10 @@ def scheme_for(target: Target, precision: Precision) -> Scheme:
     """The number formats of `target`, for the operators that it has integers for."""
     wide = precision is Precision.INT16
     numbers = target.quantisation
-    base = TFLITE_INT16 if wide else TFLITE_INT8
-    if numbers.power_of_two and not wide:
-        base = POWER_OF_TWO_INT8
+    if wide:
+        base = _INT16_OF_BACKEND[target.runtime.backend]
+    else:
+        base = POWER_OF_TWO_INT8 if numbers.power_of_two else TFLITE_INT8
     names = numbers.int16_ops if wide else numbers.integer_ops
     scheme = base.restricted_to(frozenset(OPS_BY_MNEMONIC[name] for name in names))
     return replace(

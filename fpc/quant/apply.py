@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from fpc.diagnostics.location import Location
 from fpc.ir import ops
+from fpc.ir.constant import Array
 from fpc.ir.graph import Graph, Node, Use, Value
 from fpc.ir.op import Op
 from fpc.ir.types import QuantParams, TensorType
@@ -25,8 +22,8 @@ def apply_plan(
     plan: QuantPlan,
     scheme: Scheme,
     *,
-    weights: Mapping[Value, NDArray[np.int8]] | None = None,
-    biases: Mapping[Node[Op], NDArray[Any]] | None = None,
+    weights: Mapping[Value, Array] | None = None,
+    biases: Mapping[Node[Op], Array] | None = None,
 ) -> Graph:
     """The integer form of `graph`, a new graph; values keep their names, nodes their locations.
 
@@ -50,8 +47,8 @@ class _Builder:
         graph: Graph,
         plan: QuantPlan,
         scheme: Scheme,
-        weights: Mapping[Value, NDArray[np.int8]],
-        biases: Mapping[Node[Op], NDArray[Any]],
+        weights: Mapping[Value, Array],
+        biases: Mapping[Node[Op], Array],
     ) -> None:
         self._source = graph
         self._plan = plan

@@ -78,9 +78,7 @@ def mean_of_integers(layer: Layer, inputs: Array) -> Reals:
     return (total / len(inputs) - x.zero_point) * x.scale
 
 
-def corrected_bias(
-    layer: Layer, reference: Reals, mean_input: Reals, weights: NDArray[np.int8]
-) -> Reals:
+def corrected_bias(layer: Layer, reference: Reals, mean_input: Reals, weights: Array) -> Reals:
     """The bias with which the integer layer has the mean response `reference` ([O], reals).
 
     mean_input: the mean of what the integer layer reads; weights: the integers of its weights.
@@ -89,12 +87,12 @@ def corrected_bias(
     return reference - mean_response(layer.float_node, mean_input, real_weights)
 
 
-def weight_reals(weights: NDArray[np.int8], params: QuantParams) -> Reals:
+def weight_reals(weights: Array, params: QuantParams) -> Reals:
     """The reals that the integers of a weight stand for."""
     return weights * channel_scales(params, weights.ndim)
 
 
-def analytic_bias(layer: Layer, mean_input: Array, weights: NDArray[np.int8]) -> Reals:
+def analytic_bias(layer: Layer, mean_input: Array, weights: Array) -> Reals:
     """The bias that makes up for the rounding of weights alone, from the float graph's mean input.
 
     mean_input: of the float layer, NCHW; weights: the integers of its weights. What earlier layers

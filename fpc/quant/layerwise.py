@@ -56,7 +56,7 @@ class Layer:
 class Revision:
     """What becomes of a layer: integers for its weights, reals for its bias."""
 
-    weights: NDArray[np.int8]
+    weights: Array
     bias: NDArray[np.float64]
 
 

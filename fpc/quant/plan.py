@@ -13,6 +13,7 @@ from fpc.ir.dtype import DType
 from fpc.ir.graph import Graph, Node, Use, Value
 from fpc.ir.op import Op, Quantisation
 from fpc.ir.types import QuantParams
+from fpc.quant.accumulators import span_of
 from fpc.quant.distribution import Distribution
 from fpc.quant.observers import Observer
 from fpc.quant.output_joins import spoiling_joins
@@ -150,6 +151,7 @@ def _plan_weights(
             operands.get(Use(node, 0), activations[node.input(0)]),
             activations[node.outputs[0]],
             scheme,
+            span=span_of(node.input(0), scheme.activation_dtype) if scheme.symmetric else None,
             per_axis=scheme.has_per_axis_weights(node.op),
         )
         if scales.coarser:

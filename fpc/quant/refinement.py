@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from fpc.interp.runner import RunnerFactory, Samples
 from fpc.interp.two_at_once import both
@@ -32,8 +28,8 @@ from fpc.quant.weights import quantise_weight
 class Refined:
     """What to quantise with instead of nearest weights and own biases (see `apply_plan`)."""
 
-    weights: Mapping[Value, NDArray[np.int8]]
-    biases: Mapping[Node[Op], NDArray[Any]]
+    weights: Mapping[Value, Array]
+    biases: Mapping[Node[Op], Array]
 
 
 def refine(
@@ -100,7 +96,7 @@ def correct_analytically(
 
 def _weights(
     layer: Layer, inputs: Array, plan: QuantPlan, scheme: Scheme, rounding: Rounding | None
-) -> NDArray[np.int8]:
+) -> Array:
     params = plan.weights[layer.weight]
     if rounding is None or not can_round(layer.float_node):
         return quantise_weight(layer.weight.data, params, scheme)

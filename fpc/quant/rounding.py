@@ -71,7 +71,7 @@ def round_weights(
     params: QuantParams,
     scheme: Scheme,
     settings: Rounding,
-) -> NDArray[np.int8]:
+) -> Array:
     """Integers in `params` for the weights of the float convolution or dense layer `node`.
 
     inputs: the integers it reads, [samples, ...]; `zero_point` is theirs. Their scale does not
@@ -84,7 +84,7 @@ def round_weights(
     count = settings.patch_count(features, groups)
     patches = _patches(node, inputs, zero_point, count, generator)
     steps = (weight / channel_scales(params, weight.ndim)).reshape(groups, -1, features)
-    rounded = np.empty(steps.shape, np.int8)
+    rounded = np.empty(steps.shape, scheme.weight_dtype.numpy)
     for start in range(0, features, _LARGEST_HESSIAN):
         part = slice(start, start + _LARGEST_HESSIAN)
         moments = second_moments(patches[:, :, part], zero_point)
@@ -114,7 +114,7 @@ def second_moments(patches: Array, origin: int = 0) -> NDArray[np.float32]:
     return (squares + more_squares) / count - np.matmul(mean.transpose(0, 2, 1), mean)
 
 
-def round_jointly(steps: Reals, moments: Array, limit: int, damping: float) -> NDArray[np.int8]:
+def round_jointly(steps: Reals, moments: Array, limit: int, damping: float) -> Singles:
     """Integers near `steps` that minimise the squared error of sums weighted by the inputs.
 
     steps: weights in units of their scales, [groups, filters, features]; moments: second moments of
@@ -138,8 +138,8 @@ def round_jointly(steps: Reals, moments: Array, limit: int, damping: float) -> N
     remaining = np.take_along_axis(remaining, order[:, :, None], axis=1)
     rounded = np.empty_like(remaining)
     _round_from_last(remaining, rounded, root, np.float32(limit))
-    result = np.empty(rounded.shape, np.int8)
-    np.put_along_axis(result, order[:, :, None], rounded.astype(np.int8), axis=1)
+    result = np.empty_like(rounded)
+    np.put_along_axis(result, order[:, :, None], rounded, axis=1)
     return np.ascontiguousarray(result.swapaxes(1, 2))
 
 

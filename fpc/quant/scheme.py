@@ -22,11 +22,13 @@ class Scheme:
     """How a back end represents real tensors as integers.
 
     Activations are quantised per tensor in `activation_dtype`, around zero when `symmetric`.
-    Weights are int8 in [-`weight_limit`, `weight_limit`] with zero point 0, one scale an output
-    channel except for the ops in `per_tensor_ops`. A bias has `bias_dtype` and the scale
-    input scale * weight scale, and one common shift leaves `bias_bits` of it, where given. With
-    `power_of_two` every scale is a power of two. Only `integer_ops` have an integer form;
-    `fixed_results` says which of them give results of one prescribed quantisation.
+    Weights are integers of `weight_dtype` in [-`weight_limit`, `weight_limit`] with zero point 0,
+    one scale an output channel except for the ops in `per_tensor_ops`. Where `summed_products` is
+    given, so many products at a time must fit into an accumulator of 32 bits, and weights get as
+    many bits as leave them room. A bias has `bias_dtype` and the scale input scale * weight scale,
+    and one common shift leaves `bias_bits` of it, where given. With `power_of_two` every scale is
+    a power of two. Only `integer_ops` have an integer form; `fixed_results` says which of them give
+    results of one prescribed quantisation.
     """
 
     name: str
@@ -35,7 +37,9 @@ class Scheme:
     bias_dtype: DType
     integer_ops: frozenset[type[Op]]
     fixed_results: Mapping[type[Op], QuantParams] = field(hash=False)
+    weight_dtype: DType = DType.I8
     weight_limit: int = 127
+    summed_products: int | None = None
     per_tensor_ops: frozenset[type[Op]] = frozenset()
     power_of_two: bool = False
     bias_bits: int | None = None
@@ -166,3 +170,18 @@ TFLITE_INT16 = Scheme(
     ),
 )
 """TensorFlow Lite's 16x8: symmetric int16 activations, int8 weights, int64 bias."""
+
+TVM_INT16 = replace(
+    TFLITE_INT16,
+    name="tvm-int16",
+    weight_dtype=DType.I16,
+    weight_limit=DType.I16.maximum,
+    summed_products=128,
+)
+"""What fpc's own kernels make of 16 bits: TensorFlow Lite's 16x8 with wider weights.
+
+The noise of int8 weights covers that of int16 activations, and processors multiply int16 by int16
+anyway. 15 bits of each leave no room for a sum of products in 32 bits, so weights give up what is
+too much: after a ReLU, sums of 128 products let them keep 12 bits or more. Sums are emptied into 64
+bits so often, and no oftener, because that costs as much as a few products.
+"""

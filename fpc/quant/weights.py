@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fpc.ir.constant import Array
 from fpc.ir.dtype import DType
 from fpc.ir.types import QuantParams
+from fpc.quant.accumulators import Span, greatest_sums_of_parts
 from fpc.quant.power_of_two import LARGEST_SHIFT, weight_scale
 from fpc.quant.scheme import Scheme, next_power_of_two
 
@@ -49,17 +51,22 @@ def guarded_weight_params(
     result: QuantParams,
     scheme: Scheme,
     *,
+    span: Span | None = None,
     per_axis: bool = True,
 ) -> WeightScales:
     """`weight_params`, with scales raised where integers would overflow or the multiplier vanish.
 
-    x and result are the parameters of the operand and of the result. With int32 accumulators the
-    bias stays within 2^30 and the sum of all products and the bias within 2^31 for any operand. A
-    channel counts as coarser where its rounding may then move the result by a quarter of a step:
-    those of nearly dead channels never do.
+    x and result are the parameters of the operand and of the result; `span` is what the operand's
+    integers can be, None for all of the scheme's. With int32 biases the bias stays within 2^30 and
+    the sum of all products and the bias within 2^31 for any operand. A channel counts as coarser
+    where its rounding may then move the result by a quarter of a step: those of nearly dead
+    channels never do. With `summed_products` that many products stay within 2^31.
     """
     channels = len(weight)
     scales = _spanning_scales(weight, scheme)
+    if scheme.summed_products is not None:
+        span = span or Span(scheme.activation_dtype.minimum, scheme.activation_dtype.maximum)
+        scales = np.maximum(scales, _summable_scales(weight, span, scheme.summed_products))
     smallest = 2.0**-LARGEST_SHIFT if scheme.power_of_two else _SMALLEST_MULTIPLIER
     least = np.full(channels, smallest * result.scale / x.scale)
     if scheme.bias_dtype is DType.I32:
@@ -78,11 +85,12 @@ def guarded_weight_params(
     return WeightScales(QuantParams.per_axis(tuple(scales.tolist()), axis=0), coarser)
 
 
-def quantise_weight(weight: FloatArray, params: QuantParams, scheme: Scheme) -> NDArray[np.int8]:
+def quantise_weight(weight: FloatArray, params: QuantParams, scheme: Scheme) -> Array:
     """`weight` rounded to the nearest integers of `params`, halves to even, saturated."""
     steps = weight / channel_scales(params, weight.ndim).astype(weight.dtype)
     np.rint(steps, out=steps)
-    return np.clip(steps, -scheme.weight_limit, scheme.weight_limit, out=steps).astype(np.int8)
+    limited = np.clip(steps, -scheme.weight_limit, scheme.weight_limit, out=steps)
+    return limited.astype(scheme.weight_dtype.numpy)
 
 
 def quantise_bias(
@@ -124,6 +132,13 @@ def _one_scale(weight: FloatArray, spanning: NDArray[np.float64], scheme: Scheme
     if not scheme.power_of_two:
         return greatest
     return weight_scale(weight, greatest, scheme.weight_limit)
+
+
+def _summable_scales(weight: FloatArray, span: Span, products: int) -> NDArray[np.float64]:
+    """The least scales with which 32 bits hold the sums of `products` products, by channel."""
+    terms = weight.reshape(len(weight), weight.shape[1], -1)
+    parts = min(-(-weight[0].size // products), weight.shape[1])
+    return greatest_sums_of_parts(terms, span, parts) / _ACCUMULATOR_LIMIT
 
 
 def _spanning_scales(weight: FloatArray, scheme: Scheme) -> NDArray[np.float64]:

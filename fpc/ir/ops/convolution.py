@@ -18,8 +18,9 @@ def accumulator_dtype(x: TensorType) -> DType:
 
 
 def check_weight(x: TensorType, w: TensorType) -> None:
-    """Weights are float with float activations and int8 with integer ones."""
-    fits = w.dtype is x.dtype if x.dtype.is_float else w.dtype is DType.I8
+    """Weights are float with float activations, int8 or int16 with int16, int8 with other ones."""
+    alike = w.dtype is x.dtype
+    fits = alike if x.dtype.is_float else w.dtype is DType.I8 or (alike and x.dtype is DType.I16)
     require(fits, f"weights of type {w.dtype.value} with activations of type {x.dtype.value}")
 
 

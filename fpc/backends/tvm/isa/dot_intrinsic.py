@@ -16,7 +16,7 @@ _FUNCTION = """
 @T.prim_func(s_tir=True)
 def {name}(
     A: T.Buffer(({depth},), "{activation}", offset_factor=1),
-    B: T.Buffer(({lanes}, {depth}), "int8", offset_factor=1),
+    B: T.Buffer(({lanes}, {depth}), "{weight}", offset_factor=1),
     C: T.Buffer(({lanes},), "int32", offset_factor=1),
 ) -> None:
     with T.sblock("root"):
@@ -25,16 +25,19 @@ def {name}(
 {body}"""
 
 
-def dot_intrinsic(name: str, activation: str, lanes: int, depth: int, body: str) -> Intrinsic:
+def dot_intrinsic(
+    name: str, types: tuple[str, str], lanes: int, depth: int, body: str
+) -> Intrinsic:
     """An instruction that adds to each of `lanes` sums C the products of `depth` terms.
 
-    `activation` is the element type of the terms A, which all units share; weights B [lanes, depth]
-    are int8. `body` is the call in TVMScript, indented as in a function's `with`.
+    `types` are the element types of the terms A, which all units share, and of the weights B
+    [lanes, depth]. `body` is the call in TVMScript, indented as in a function's `with`.
     """
+    activation, weight = types
 
     def function(called: str, body: str) -> str:
         return _FUNCTION.format(
-            name=called, activation=activation, lanes=lanes, depth=depth, body=body
+            name=called, activation=activation, weight=weight, lanes=lanes, depth=depth, body=body
         )
 
     update = _UPDATE.format(lanes=lanes, depth=depth)

@@ -43,6 +43,6 @@ NEON_DOT = Isa(
         depth=4,
         tile=(8, 4),
         axes=(0, 1),
-        intrinsic=dot_intrinsic("fpc.sdot", "int8", 8, 4, _DOT),
+        intrinsic=dot_intrinsic("fpc.sdot", ("int8", "int8"), 8, 4, _DOT),
     ),
 )

@@ -1,9 +1,8 @@
 """AVX512-VNNI: `vpdpbusd` adds, for 16 units, 4 products of unsigned and signed bytes (Intel SDM).
 
-`vpdpwssd` adds 2 products of int16; int8 weights are widened as they are loaded. A depthwise filter
-sees four neighbouring pixels of 16 channels in 64 bytes that `vpermb` (VBMI) brings into the order
-of the dot product. From LLVM 21 on the intrinsics take bytes and int16, not
-int32; TVM's own definition fails there.
+`vpdpwssd` adds 2 products of int16. A depthwise filter sees four neighbouring pixels of 16 channels
+in 64 bytes that `vpermb` (VBMI) brings into the order of the dot product. From LLVM 21 on the
+intrinsics take bytes and int16, not int32; TVM's own definition fails there.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ _DOT_INT16 = """\
             T.llvm_lookup_intrinsic_id("llvm.x86.avx512.vpdpwssd.512"),
             C.vload([0], dtype="int32x16"),
             T.reinterpret(T.broadcast(a, 16), dtype="int16x32"),
-            T.cast(B.vload([0, 0], dtype="int8x32"), "int16x32"),
+            B.vload([0, 0], dtype="int16x32"),
             dtype="int32x16",
         )
 """
@@ -123,14 +122,14 @@ X86_AVX512_VNNI = Isa(
         depth=4,
         tile=(16, 4),
         axes=(0, 1),
-        intrinsic=dot_intrinsic("fpc.vpdpbusd.512", "uint8", 16, 4, _DOT),
+        intrinsic=dot_intrinsic("fpc.vpdpbusd.512", ("uint8", "int8"), 16, 4, _DOT),
     ),
     dot_int16=DotProduct(
         lanes=16,
         depth=2,
         tile=(16, 2),
         axes=(0, 1),
-        intrinsic=dot_intrinsic("fpc.vpdpwssd.512", "int16", 16, 2, _DOT_INT16),
+        intrinsic=dot_intrinsic("fpc.vpdpwssd.512", ("int16", "int16"), 16, 2, _DOT_INT16),
     ),
     column_dot=ColumnDot(
         lanes=16,

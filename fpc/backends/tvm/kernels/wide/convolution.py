@@ -26,7 +26,8 @@ from fpc.ir.dtype import DType
 class WideConvolution(OneOperand):
     """Sums over taps and input channels for every position and output channel, finished.
 
-    Weights are int8 for int16 activations, float32 for float32 ones; padding is zero.
+    Weights have the activations' type; padding is zero. The input channels are divided into
+    `parts`, whose `sums` are taken one after the other and then added up in a wider type.
     """
 
     family: Literal["wide_convolution"] = field(default="wide_convolution", kw_only=True)
@@ -35,71 +36,79 @@ class WideConvolution(OneOperand):
     tile: ConvolutionTile
     sums: DType
     scaling: Scaling
+    parts: int = 1
 
     def units(self, isa: Isa) -> int:
         """Output channels that are computed, whole vectors."""
         return round_up(self.stored.width, isa.dot.lanes)
 
+    def terms(self, isa: Isa) -> int:
+        """Products of every tap, whole dot products; padded further where parts are to be equal."""
+        whole = isa.lanes if self.parts > 1 else wide_dot(isa, self.sums).depth
+        return round_up(self.operand.width, whole)
+
     def lower(self, library: Library, isa: Isa) -> Schedule:
         """The loops, scheduled."""
         dot, window, units = wide_dot(isa, self.sums), self.window, self.units(isa)
-        steps = round_up(self.operand.width, dot.depth) // dot.depth
+        steps = self.terms(isa) // dot.depth
         taps_v, taps_h = window.kernel
         x = library.placeholder(self.operand, "x")
-        kind = weights_type(self.operand.dtype)
         shape = (units // dot.lanes, taps_v * taps_h * steps, *dot.tile)
-        weights = library.parameter(Parameter(kind, shape), "weights")
-        finish = Finish.of(library, self.scaling, self.sums, self.stored.dtype, units)
-        source = self._source(library, dot, x)
+        weights = library.parameter(Parameter(self.operand.dtype, shape), "weights")
+        finish = Finish.of(library, self.scaling, self.stored.dtype, units)
+        source = self._source(library, isa, x)
         i, j = window.tap_axes(library)
-        k = library.reduce_axis(steps * dot.depth, "k")
+        terms = self.terms(isa) // self.parts
+        k = library.reduce_axis(terms, "k")
 
-        def total(line: Expression, position: Expression, unit: Expression) -> Expression:
+        def total(
+            part: Expression, line: Expression, position: Expression, unit: Expression
+        ) -> Expression:
             image, row = window.row(line, i)
-            activation = source(image, row, window.column(position, j), k)
-            step = (i * taps_h + j) * steps + k // dot.depth
-            weight = weights[unit // dot.lanes, step, *dot.index(unit % dot.lanes, k % dot.depth)]
+            term = part * terms + k
+            activation = source(image, row, window.column(position, j), term)
+            step = (i * taps_h + j) * steps + term // dot.depth
+            within = dot.index(unit % dot.lanes, term % dot.depth)
+            weight = weights[unit // dot.lanes, step, *within]
             product = library.cast(activation, self.sums) * library.cast(weight, self.sums)
             return library.sum(product, (i, j, k))
 
         lines, positions = window.batch * window.count[0], window.count[1]
-        totals = library.compute((lines, positions, units), total, TOTALS)
+        totals = library.compute((self.parts, lines, positions, units), total, TOTALS)
 
         def finished(row: Expression, unit: Expression) -> Expression:
-            return finish.apply(library, totals[row // positions, row % positions, unit], unit)
+            first, *others = (
+                library.cast(totals[part, row // positions, row % positions, unit], finish.sums)
+                for part in range(self.parts)
+            )
+            return finish.apply(library, sum(others, first), unit)
 
         result = library.compute(self.stored.shape, finished, "result")
         schedule = library.schedule([x, weights, *finish.arguments, result])
         loops = split_into_tiles(schedule, dot, self.tile, lines)
         sum_in_tiles(library, schedule, dot, self.tile, loops, _start_from_zero)
-        if not self._reads_in_place(dot):
+        if not self._reads_in_place(isa):
             vectorise_rows(schedule, "padded", isa.lanes)
         return schedule
 
-    def _source(self, library: Library, dot: DotProduct, x: Tensor) -> Reading:
+    def _source(self, library: Library, isa: Isa, x: Tensor) -> Reading:
         """Activations by image, padded row, padded column and channel."""
-        if self._reads_in_place(dot):
+        if self._reads_in_place(isa):
             height, across = self.window.extent
             return lambda image, row, column, channel: x[
                 (image * height + row) * across + column, channel
             ]
-        width = round_up(self.operand.width, dot.depth)
+        width = self.terms(isa)
         like = Buffer(self.operand.dtype, 0, width, width)
         padded = self.window.padded(library, self.operand, x, like, 0)
         return lambda image, row, column, channel: padded[image, row, column, channel]
 
-    def _reads_in_place(self, dot: DotProduct) -> bool:
-        whole = self.operand.columns >= round_up(self.operand.width, dot.depth)
-        return whole and not self.window.is_padded
+    def _reads_in_place(self, isa: Isa) -> bool:
+        return self.operand.columns >= self.terms(isa) and not self.window.is_padded
 
 
 def _start_from_zero(schedule: Schedule, reduction: Block, loop: Loop) -> Block:
     return schedule.decompose_reduction(reduction, loop)
-
-
-def weights_type(activations: DType) -> DType:
-    """The element type of the weights that belong to activations."""
-    return DType.I8 if activations is DType.I16 else activations
 
 
 def wide_dot(isa: Isa, sums: DType) -> DotProduct:

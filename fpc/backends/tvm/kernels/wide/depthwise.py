@@ -10,7 +10,6 @@ from fpc.backends.tvm.isa.description import Isa
 from fpc.backends.tvm.kernels.depthwise import DepthwiseTile
 from fpc.backends.tvm.kernels.kernel import OneOperand
 from fpc.backends.tvm.kernels.loops import vectorise_rows
-from fpc.backends.tvm.kernels.wide.convolution import weights_type
 from fpc.backends.tvm.kernels.wide.scaling import Finish, Scaling
 from fpc.backends.tvm.kernels.window import Window
 from fpc.backends.tvm.library import Expression, Library, Schedule
@@ -21,7 +20,10 @@ _TOTALS = "totals"
 
 @dataclass(frozen=True)
 class WideDepthwise(OneOperand):
-    """Sums over taps for every position and channel, finished; padding is zero."""
+    """Sums over taps for every position and channel, finished; padding is zero.
+
+    Weights have the activations' type.
+    """
 
     family: Literal["wide_depthwise"] = field(default="wide_depthwise", kw_only=True)
 
@@ -34,9 +36,9 @@ class WideDepthwise(OneOperand):
         """The loops, scheduled."""
         window, channels = self.window, self.stored.columns
         x = library.placeholder(self.operand, "x")
-        kind = Parameter(weights_type(self.operand.dtype), (*window.kernel, channels))
+        kind = Parameter(self.operand.dtype, (*window.kernel, channels))
         weights = library.parameter(kind, "weights")
-        finish = Finish.of(library, self.scaling, self.sums, self.stored.dtype, channels)
+        finish = Finish.of(library, self.scaling, self.stored.dtype, channels)
         like = Buffer(self.operand.dtype, 0, channels, channels)
         padded = window.padded(library, self.operand, x, like, 0)
         i, j = window.tap_axes(library)
@@ -53,7 +55,7 @@ class WideDepthwise(OneOperand):
 
         def finished(row: Expression, channel: Expression) -> Expression:
             of_row = totals[row // positions, row % positions, channel]
-            return finish.apply(library, of_row, channel)
+            return finish.apply(library, library.cast(of_row, finish.sums), channel)
 
         result = library.compute(self.stored.shape, finished, "result")
         schedule = library.schedule([x, weights, *finish.arguments, result])

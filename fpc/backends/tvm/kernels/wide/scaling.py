@@ -18,71 +18,80 @@ class Scaling(enum.Enum):
     """What a sum is multiplied by."""
 
     NONE = "none"
-    """Nothing: the sum is the result."""
+    """Nothing: the sum is the result, a float32."""
     FIXED_POINT = "fixed-point"
     """An integer below 2**15; then it is shifted right, halves up."""
     REAL = "real"
     """A float64; then it is rounded, halves away from zero."""
+
+    @property
+    def sums(self) -> DType:
+        """The type of a sum that is to be scaled."""
+        return DType.F32 if self is Scaling.NONE else DType.I64
 
 
 @dataclass(frozen=True)
 class Finish:
     """How a sum becomes a result.
 
-    Parameters: the bias, of the sums' type, [channels]; limits, [2], the result's type widened to
-    the sums'; for fixed points multipliers, int32[channels], and int64[2, channels], the addend
-    that rounds and the shift; for reals the float64 factors as their bits, int64[channels].
+    Parameters: limits, [2], of the sums' type, the least and the greatest result; then biases,
+    [channels], of the sums' type, and for reals the float64 factors as their bits, int64[channels].
+    Fixed points have multipliers, int32[channels], and int64[2, channels]: what is added to the
+    product, which is the bias's own and half a step, and the shift.
     """
 
     scaling: Scaling
-    sums: DType
     result: DType
-    bias: Tensor
     limits: Tensor
-    factors: tuple[Tensor, ...]
+    numbers: tuple[Tensor, ...]
 
     @classmethod
-    def of(
-        cls, library: Library, scaling: Scaling, sums: DType, result: DType, channels: int
-    ) -> Finish:
+    def of(cls, library: Library, scaling: Scaling, result: DType, channels: int) -> Finish:
         """The finish of so many channels, its parameters as arguments of a function."""
-        bias = library.parameter(Parameter(sums, (channels,)), "bias")
-        limits = library.parameter(Parameter(sums, (2,)), "limits")
-        factors = {
-            Scaling.NONE: (),
+        biases = Parameter(scaling.sums, (channels,))
+        numbers = {
+            Scaling.NONE: (biases,),
             Scaling.FIXED_POINT: (
                 Parameter(DType.I32, (channels,)),
                 Parameter(DType.I64, (2, channels)),
             ),
-            Scaling.REAL: (Parameter(DType.I64, (channels,)),),
+            Scaling.REAL: (biases, Parameter(DType.I64, (channels,))),
         }[scaling]
-        given = [library.parameter(p, f"factor{index}") for index, p in enumerate(factors)]
-        return cls(scaling, sums, result, bias, limits, tuple(given))
+        limits = library.parameter(Parameter(scaling.sums, (2,)), "limits")
+        given = [library.parameter(p, f"number{index}") for index, p in enumerate(numbers)]
+        return cls(scaling, result, limits, tuple(given))
+
+    @property
+    def sums(self) -> DType:
+        """The type of a sum that is to be finished."""
+        return self.scaling.sums
 
     @property
     def arguments(self) -> tuple[Tensor, ...]:
         """The arguments in order."""
-        return self.bias, self.limits, *self.factors
+        return self.limits, *self.numbers
 
     def apply(self, library: Library, total: Expression, channel: Expression) -> Expression:
-        """The result for a sum."""
-        value = total + self.bias[channel]
+        """The result for a sum without its bias, of the type `sums`."""
+        low, high = (self.limits[index] for index in (0, 1))
         match self.scaling:
             case Scaling.NONE:
-                return self._clamped(library, value, self.sums)
+                [bias] = self.numbers
+                return _clamped(library, total + bias[channel], low, high)
             case Scaling.FIXED_POINT:
-                multiplier, shift = self.factors
-                wide = library.cast(value, DType.I64) * library.cast(multiplier[channel], DType.I64)
-                scaled = (wide + shift[0, channel]) >> shift[1, channel]
-                return library.cast(self._clamped(library, scaled, DType.I64), self.result)
+                multiplier, shift = self.numbers
+                product = total * library.cast(multiplier[channel], DType.I64)
+                scaled = (product + shift[0, channel]) >> shift[1, channel]
+                return library.cast(_clamped(library, scaled, low, high), self.result)
             case Scaling.REAL:
-                factor = library.float64_of_bits(self.factors[0][channel])
-                low, high = (library.float64(self.limits[i]) for i in (0, 1))
-                real = library.float64(value) * factor
+                bias, factor = self.numbers
+                real = library.float64(total + bias[channel])
+                real = real * library.float64_of_bits(factor[channel])
+                bounds = (library.float64(bound) for bound in (low, high))
                 # The clamp also keeps LLVM from fusing the product into the subtraction.
-                steps = library.rounded_away(library.maximum(library.minimum(real, high), low))
+                steps = library.rounded_away(_clamped(library, real, *bounds))
                 return library.cast(steps, self.result)
 
-    def _clamped(self, library: Library, value: Expression, dtype: DType) -> Expression:
-        low, high = (library.cast(self.limits[i], dtype) for i in (0, 1))
-        return library.maximum(library.minimum(value, high), low)
+
+def _clamped(library: Library, value: Expression, low: Expression, high: Expression) -> Expression:
+    return library.maximum(library.minimum(value, high), low)

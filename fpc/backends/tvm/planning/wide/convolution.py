@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TypeAlias
+from dataclasses import replace
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from fpc.backends.tvm.assembler import Stored
+from fpc.backends.tvm.buffer import round_up
 from fpc.backends.tvm.kernels.convolution import ConvolutionTile
 from fpc.backends.tvm.kernels.depthwise import tiles as depthwise_tiles
 from fpc.backends.tvm.kernels.requantise import padded_channels
@@ -25,6 +26,7 @@ from fpc.interp.numerics import Numerics
 from fpc.ir.constant import Array
 from fpc.ir.dtype import DType
 from fpc.ir.ops import Conv2d, ConvTranspose2d, Dense
+from fpc.quant.accumulators import greatest_sums_of_parts, span_of
 
 SumOfProducts: TypeAlias = Site[Conv2d] | Site[ConvTranspose2d] | Site[Dense]
 
@@ -63,13 +65,16 @@ def _multiply(
     site: SumOfProducts, x: Stored, window: Window, weights: Array, scaling: Scaling
 ) -> None:
     isa = site.isa
-    finish = _finish(site, weights, scaling, isa.dot.lanes)
+    sums, parts = _accumulators(site, weights)
     plain = WideConvolution(
-        x.buffer, site.result, window, ConvolutionTile(1, 1), finish.sums, scaling
+        x.buffer, site.result, window, ConvolutionTile(1, 1), sums, scaling, parts
     )
     tile = max(wide_tiles(plain, isa), key=_arithmetic_intensity)
-    packed = wide_dot(isa, finish.sums).pack(weights)
-    site.emit(replace(plain, tile=tile), [x], [packed, *finish.parameters])
+    more = plain.terms(isa) - weights.shape[2]
+    whole = np.pad(weights.astype(x.buffer.dtype.numpy), ((0, 0), (0, 0), (0, more)))
+    packed = wide_dot(isa, sums).pack(whole)
+    finish = _finish(site, scaling, isa.dot.lanes)
+    site.emit(replace(plain, tile=tile), [x], [packed, *finish])
 
 
 def _arithmetic_intensity(tile: ConvolutionTile) -> tuple[float, int]:
@@ -81,54 +86,61 @@ def _arithmetic_intensity(tile: ConvolutionTile) -> tuple[float, int]:
 def _depthwise(site: Site[Conv2d], window: Window, weights: Array) -> None:
     isa, x, stored = site.isa, site.operand(), site.result
     tile = max(depthwise_tiles(window, isa), key=lambda tile: min(tile.positions, 8))
-    finish = _finish(site, weights, _scaling(site), isa.lanes)
-    taps = np.zeros((*window.kernel, stored.columns), weights.dtype)
+    finish = _finish(site, _scaling(site), isa.lanes)
+    taps = np.zeros((*window.kernel, stored.columns), x.buffer.dtype.numpy)
     taps[..., : weights.shape[0]] = weights[..., 0].transpose(1, 2, 0)
-    kernel = WideDepthwise(x.buffer, stored, window, tile, finish.sums, _scaling(site))
-    site.emit(kernel, [x], [taps, *finish.parameters])
+    sums, parts = _accumulators(site, weights.reshape(len(weights), -1, 1))
+    assert parts == 1
+    kernel = WideDepthwise(x.buffer, stored, window, tile, sums, _scaling(site))
+    site.emit(kernel, [x], [taps, *finish])
 
 
-@dataclass(frozen=True)
-class _Finish:
-    """Parameters of the kernels' `Finish`, and the type that holds every sum."""
+class _Accumulators(NamedTuple):
+    """The type in which products are summed, and in how many parts of the input channels."""
 
     sums: DType
-    parameters: tuple[Array, ...]
+    parts: int
 
 
-def _finish(site: SumOfProducts, weights: Array, scaling: Scaling, lanes: int) -> _Finish:
+def _accumulators(site: SumOfProducts, weights: Array) -> _Accumulators:
+    """What holds every sum with weights [unit, tap, channel]: int32 in as few parts as will do.
+
+    int64 where even single steps of a dot product are too great.
+    """
+    if site.type().dtype is DType.F32:
+        return _Accumulators(DType.F32, 1)
+    channels, span = weights.shape[2], span_of(site.node.input(0), DType.I16)
+    terms = round_up(channels, site.isa.lanes)
+    whole = np.pad(weights, ((0, 0), (0, 0), (0, terms - channels))).swapaxes(1, 2)
+    steps = terms // wide_dot(site.isa, DType.I32).depth
+    for parts in (number for number in range(1, steps + 1) if steps % number == 0):
+        greatest = greatest_sums_of_parts(whole, span, parts)
+        if greatest.max(initial=0) <= DType.I32.maximum:
+            return _Accumulators(DType.I32, parts)
+    return _Accumulators(DType.I64, 1)
+
+
+def _finish(site: SumOfProducts, scaling: Scaling, lanes: int) -> tuple[Array, ...]:
+    """The parameters of the kernels' `Finish`."""
     given, result = site.node.optional_input(2), site.node.output.type
-    bias = np.zeros(len(weights), weights.dtype) if given is None else given.data
+    units = site.type(1).shape[0]
+    bias = np.zeros(units, scaling.sums.numpy) if given is None else given.data
     if scaling is Scaling.NONE:
-        return _Finish(
-            DType.F32, (padded_channels(bias.astype(np.float32), lanes), limits(site.op.activation))
-        )
-    sums = _sums(weights, bias)
+        return limits(site.op.activation), padded_channels(bias, lanes)
     span = activation_range(result, site.op.activation, Numerics.TFLITE_XNNPACK)
     quants = site.type().quantisation, site.type(1).quantisation, result.quantisation
     factors = np.broadcast_to(effective_scales(*quants), bias.shape)
-    return _Finish(
-        sums,
-        (
-            padded_channels(bias.astype(sums.numpy), lanes),
-            np.array(span, sums.numpy),
-            *(
-                _fixed_point(site, factors, lanes)
-                if scaling is Scaling.FIXED_POINT
-                else (padded_channels(factors.astype(np.float64).view(np.int64), lanes),)
-            ),
-        ),
-    )
+    if scaling is Scaling.REAL:
+        bits = factors.astype(np.float64).view(np.int64)
+        numbers = padded_channels(bias, lanes), padded_channels(bits, lanes)
+    else:
+        numbers = _fixed_point(site, factors, bias, lanes)
+    return np.array(span, np.int64), *numbers
 
 
-def _sums(weights: Array, bias: Array) -> DType:
-    """int32 where no activations overflow it, partial sums included, else int64."""
-    magnitudes = np.abs(weights.reshape(len(weights), -1).astype(np.int64)).sum(axis=1)
-    greatest = magnitudes * -DType.I16.minimum + np.abs(bias.astype(np.int64))
-    return DType.I32 if int(greatest.max(initial=0)) <= DType.I32.maximum else DType.I64
-
-
-def _fixed_point(site: SumOfProducts, factors: Array, lanes: int) -> tuple[Array, Array]:
+def _fixed_point(
+    site: SumOfProducts, factors: Array, bias: Array, lanes: int
+) -> tuple[Array, Array]:
     multiplier = quantize_multiplier(factors)
     shift = 15 - multiplier.exponent
     if int(shift.min(initial=1)) < 1:
@@ -136,7 +148,7 @@ def _fixed_point(site: SumOfProducts, factors: Array, lanes: int) -> tuple[Array
             "its operands' scales are more than 2**14 times its result's",
             "calibrate with samples that are typical of the model's inputs",
         )
-    reduced = padded_channels(reduced_multiplier(multiplier).astype(np.int32), lanes)
-    # Padding is shifted by one bit, as shifts by none have no half.
-    shifts = np.maximum(padded_channels(shift, lanes), 1).astype(np.int64)
-    return reduced, np.stack([np.int64(1) << (shifts - 1), shifts])
+    reduced = reduced_multiplier(multiplier)
+    addend = bias * reduced + (np.int64(1) << (shift - 1))
+    numbers = np.stack([padded_channels(addend, lanes), padded_channels(shift, lanes)])
+    return padded_channels(reduced.astype(np.int32), lanes), numbers

@@ -1,0 +1,76 @@
+"""How great sums of products become, and the parts in which 32 bits hold them.
+
+For integers x of [low, high] around zero, no sum of x_k w_k over any of the terms is greater than
+high P - low N, or less than low P - high N, where P is the sum of the positive weights and N that
+of the magnitudes of the others: plain arithmetic. After a ReLU `low` is 0, and the greatest of
+P and N counts instead of their sum, which is worth a bit.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fpc.ir import ops
+from fpc.ir.constant import Array
+from fpc.ir.dtype import DType
+from fpc.ir.graph import Value
+from fpc.ir.op import Activation, Op, Quantisation
+from fpc.quant.saturation import clamp_bounds
+
+
+class Span(NamedTuple):
+    """The least and the greatest integer of a symmetric quantisation, zero between them."""
+
+    low: int
+    high: int
+
+
+def span_of(value: Value, dtype: DType) -> Span:
+    """What the integers of `value` can be, in a symmetric quantisation of `dtype`.
+
+    `value` may be one of a float graph that is still to be quantised.
+    """
+    return Span(0 if is_non_negative(value) else dtype.minimum, dtype.maximum)
+
+
+def is_non_negative(value: Value) -> bool:
+    """Whether what computes `value` leaves nothing below zero, whatever it reads."""
+    node = value.producer
+    if node is None:
+        return False
+    bounds = clamp_bounds(node.op)
+    activation: Activation = getattr(node.op, "activation", Activation.NONE)
+    if (bounds is not None and bounds[0] >= 0) or activation.bounds[0] == 0:
+        return True
+    return _keeps_signs(node.op) and all(map(is_non_negative, node.operands))
+
+
+def _keeps_signs(op: Op) -> bool:
+    match op:
+        case ops.Pad(value=value):
+            return value >= 0
+        case ops.GlobalAvgPool() | ops.ReduceMean() | ops.Requantize():
+            return True
+        case _:
+            return op.quantisation is Quantisation.SAME
+
+
+def greatest_sums(weights: Array, span: Span) -> NDArray[np.float64]:
+    """The greatest magnitude of any sum of products with weights [units, terms], by unit."""
+    positive = np.maximum(weights, 0).sum(axis=1, dtype=np.float64)
+    negative = -np.minimum(weights, 0).sum(axis=1, dtype=np.float64)
+    reached = span.high * positive - span.low * negative
+    return np.maximum(reached, span.high * negative - span.low * positive)
+
+
+def greatest_sums_of_parts(weights: Array, span: Span, parts: int) -> NDArray[np.float64]:
+    """The same where the sums of weights [units, channels, taps] are taken in `parts`.
+
+    A part takes all taps of neighbouring channels, as equal in number as may be.
+    """
+    pieces = np.array_split(weights, parts, axis=1)
+    sums = [greatest_sums(piece.reshape(len(weights), -1), span) for piece in pieces]
+    return np.max(sums, axis=0)
