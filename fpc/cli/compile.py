@@ -41,7 +41,7 @@ def run(
     target: TargetName = "rpi4-arm",
     int8: Annotated[bool, typer.Option("--int8", help="Quantise to 8-bit integers.")] = False,
     int16: Annotated[
-        bool, typer.Option("--int16", help="16-bit activations, 8-bit weights.")
+        bool, typer.Option("--int16", help="16-bit activations; weights 8-bit, wider on tvm.")
     ] = False,
     backend: Backend = None,
     output: Annotated[

@@ -63,9 +63,7 @@ def run(
     float32: Annotated[
         bool, typer.Option("--float", help="Compile to float32 instead of int8.")
     ] = False,
-    int16: Annotated[
-        bool, typer.Option("--int16", help="Compile to 16-bit activations, 8-bit weights.")
-    ] = False,
+    int16: Annotated[bool, typer.Option("--int16", help="Compile to 16-bit activations.")] = False,
     threads: Annotated[int, typer.Option(help="Threads of one interpreter.")] = 1,
     workers: Annotated[
         int, typer.Option(help="Interpreters side by side, for frames per second.")

@@ -26,7 +26,7 @@ class Precision(enum.Enum):
     FLOAT32 = "float32"
     INT8 = "int8"
     INT16 = "int16"
-    """16-bit activations with 8-bit weights."""
+    """16-bit activations; weights of 8 bits, or of up to 16 where the back end tvm compiles."""
 
     @classmethod
     def named(cls, name: str) -> Precision:

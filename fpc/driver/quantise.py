@@ -184,6 +184,7 @@ def _part(outcome: Outcome, scheme: Scheme, origin: str, samples: int) -> Quanti
                 sqnr_db=layer.sqnr_db,
                 cosine=layer.cosine,
                 own_sqnr_db=layer.own_sqnr_db,
+                weight_bits=layer.weight_bits,
             )
             for layer in outcome.quality.layers
         ),

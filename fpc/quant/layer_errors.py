@@ -15,6 +15,7 @@ from fpc.ir.op import Op, Quantisation
 from fpc.ir.ops import Dequantize, Quantize, Requantize
 from fpc.quant.activations import returning
 from fpc.quant.guard import run_on_reals
+from fpc.quant.placement import weight_of
 from fpc.quant.plan import QuantPlan
 from fpc.quant.quality import Deviation, LayerQuality
 from fpc.quant.runners import Runners
@@ -67,10 +68,20 @@ def layer_errors(
             sqnr_db=totals[pair.value].sqnr_db,
             cosine=totals[pair.value].cosine,
             own_sqnr_db=owns[pair.value].sqnr_db if own else None,
+            weight_bits=_weight_bits(pair.node),
             location=pair.node.location,
         )
         for pair in pairs
     )
+
+
+def _weight_bits(node: Node[Op]) -> int | None:
+    weight = weight_of(node)
+    if weight is None or not weight.type.is_quantised:
+        return None
+    rows = weight.data.reshape(len(weight.data), -1)
+    greatest = np.abs(rows.astype(np.int32)).max(axis=1, initial=0)
+    return 1 + int(np.median(greatest)).bit_length()
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,8 @@ class LayerQuality:
     """One value of the integer network against the float one.
 
     sqnr_db counts all error up to here; own_sqnr_db only what the layer itself adds when its inputs
-    are as exact as their integers allow, None where it was not measured.
+    are as exact as their integers allow, None where it was not measured. weight_bits is how many
+    bits the greatest weight of a channel takes, the median over channels; None without weights.
     """
 
     name: str
@@ -49,6 +50,7 @@ class LayerQuality:
     sqnr_db: float
     cosine: float
     own_sqnr_db: float | None = None
+    weight_bits: int | None = None
     location: Location = UNKNOWN
 
 

@@ -57,6 +57,8 @@ class LayerPart(_Part):
     cosine: float | None = None
     own_sqnr_db: float | None = None
     """The layer's own error alone, its inputs taken as exact, where it was measured."""
+    weight_bits: int | None = None
+    """Bits of the greatest weight of a channel, the median over channels; None without weights."""
 
 
 class QualityPart(_Part):
@@ -100,6 +102,12 @@ class QuantisationPart(_Part):
     rungs: tuple[RungPart, ...] = ()
     layers: tuple[LayerPart, ...] = ()
     warnings: tuple[str, ...] = ()
+
+    @property
+    def weight_bits(self) -> tuple[int, int] | None:
+        """The fewest and the most bits of a layer's weights."""
+        bits = [layer.weight_bits for layer in self.layers if layer.weight_bits is not None]
+        return (min(bits), max(bits)) if bits else None
 
 
 class PlacedPart(_Part):

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 _WORST_LAYERS = 5
 _COSTLIEST_KERNELS = 5
+_USUAL_BITS = 8
+"""What weights have where nothing is said of them."""
 
 
 def print_summary(
@@ -89,8 +91,10 @@ def _prediction_lines(found: PredictionPart) -> Iterator[str]:
 def _quantisation_lines(quantised: QuantisationPart) -> Iterator[str]:
     quality = quantised.quality
     agreement = "" if quality.agreement is None else f", agreement {quality.agreement:.1f} %"
+    fewest, most = quantised.weight_bits or (_USUAL_BITS, _USUAL_BITS)
+    weights = f"weights of {fewest} to {most} bits, " if most > _USUAL_BITS else ""
     yield (
-        f"quantised   {quantised.scheme}, recipe {quantised.recipe}, calibrated on "
+        f"quantised   {quantised.scheme}, {weights}recipe {quantised.recipe}, calibrated on "
         f"{quantised.calibration_samples} samples of {quantised.calibration}"
     )
     yield (

@@ -91,6 +91,14 @@ REFUSED: dict[str, tuple[Callable[[], Graph], str]] = {
         ),
         "no 16-bit form",
     ),
+    "int16 weights": (
+        lambda: quantised_graph(
+            ops.Dense(),
+            [INT16, (np.ones((3, 4), np.int16), QuantParams.per_tensor(0.1))],
+            INT16.quantisation,
+        ),
+        "weights are i16",
+    ),
     "matmul of rank 6": (
         lambda: float_graph(ops.MatMul(), (1, 1, 1, 1, 2, 3), (1, 1, 1, 1, 3, 2)),
         "ranks up to 5",

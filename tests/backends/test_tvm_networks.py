@@ -76,3 +76,16 @@ def test_a_trained_network_to_the_bit_on_arm(shared_data: Path) -> None:
     assert network.report.verification is not None
     assert network.report.verification.exact
     assert "emulated" in network.report.verification.runtime
+
+
+def test_int16_is_better_by_20_db_with_its_wide_weights(shared_data: Path) -> None:
+    path = shared_data / "models" / "trained" / "cifar10_resnet20_bn.onnx"
+    shape = (1, *TRAINED[path.stem])
+    int8, int16 = (
+        compiled(path, shape, precision, "host").report.quantisation
+        for precision in (Precision.INT8, Precision.INT16)
+    )
+    assert int8 is not None
+    assert int16 is not None
+    assert int16.quality.sqnr_db > int8.quality.sqnr_db + 20
+    assert (int8.weight_bits, int16.weight_bits) == ((8, 8), (13, 14))

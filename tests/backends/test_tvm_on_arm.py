@@ -80,6 +80,10 @@ def test_every_kernel_family_to_the_bit(isa):
         runs += [(graph, extreme_inputs(graph), plan(graph, isa)) for graph in drawn]
     for graph in (*residual_graphs(), *grouped_graphs(), *float_islands()):
         runs.append((graph, extreme_inputs(graph), plan(graph, isa)))
+    for dtype in (DType.I8, DType.I16):
+        makes = (drawn_convolution, drawn_convolution, drawn_dense)
+        drawn = [make(Draw(seed, DType.I16, dtype)) for seed, make in enumerate(makes, 2)]
+        runs += [(graph, extreme_inputs(graph), plan(graph, isa)) for graph in drawn]
     for graph in (make(Draw(3)) for make in TILED.values()):
         inputs = extreme_inputs(graph)
         runs += [(graph, inputs, tiled) for tiled in tilings(plan(graph, isa), isa)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from fpc.backends.tvm.isa.description import Isa
 from fpc.backends.tvm.isa.plain import PLAIN
 from fpc.backends.tvm.isa.table import isa_of_this_machine
 from fpc.backends.tvm.kernels.wide.convolution import WideConvolution
@@ -71,27 +72,77 @@ def test_products_of_batches_of_matrices(isa, dtype):
 
 
 @every_isa
-@pytest.mark.parametrize(("terms", "sums"), [(515, DType.I32), (517, DType.I64)])
-def test_sums_that_overflow_int32_are_wider(isa, terms, sums):
-    """516 * 127 * 32768 is the last multiple of the greatest product below 2**31."""
-    graphs = [_loudest_dense(terms), _loudest_pointwise(terms)]
+def test_int16_weights_of_odd_shapes(isa):
+    """Of any size up to the type's: sums in one part, in several, and in 64 bits."""
+    draws = [Draw(seed, DType.I16, DType.I16) for seed in range(12)]
+    graphs = [drawn_convolution(draw) for draw in draws[:8]]
+    graphs += [drawn_dense(draw) for draw in draws[8:]]
+    graphs += [_drawn_with_weights_below(limit) for limit in (400, 1600, 6400)]
+    sums = {(kernel.sums, kernel.parts > 1) for graph in graphs for kernel in _products(graph, isa)}
+    assert {(DType.I32, False), (DType.I32, True), (DType.I64, False)} <= sums
+    assert_kernels_agree(graphs, [extreme_inputs(graph) for graph in graphs], isa)
+
+
+@every_isa
+@pytest.mark.parametrize(
+    ("terms", "weight", "sums", "parts"),
+    [
+        (515, 127, DType.I32, 1),
+        (528, 127, DType.I32, 2),
+        (128, 511, DType.I32, 1),
+        (128, 512, DType.I32, 2),
+        (1024, 512, DType.I32, 16),
+        (1024, 32767, DType.I64, 1),
+        (64, 32767, DType.I32, 32),
+    ],
+)
+def test_sums_are_in_as_few_parts_as_32_bits_hold(isa, terms, weight, sums, parts):
+    """516 * 127 * 32768 is below 2**31, 128 * 512 * 32768 equal to it."""
+    graphs = [_loudest_dense(terms, weight), _loudest_pointwise(terms, weight)]
     for graph in graphs:
-        [kernel] = [k for k in plan(graph, isa).program.kernels if isinstance(k, WideConvolution)]
-        assert kernel.sums is sums
+        [kernel] = _products(graph, isa)
+        assert (kernel.sums, kernel.parts) == (sums, parts)
     least = [[np.full(graph.inputs[0].type.shape, -32768, np.int16)] for graph in graphs]
     assert_kernels_agree(graphs, least, isa)
 
 
-def _loudest_dense(terms: int) -> Graph:
+@pytest.mark.parametrize(("bounds", "parts"), [((-1.0, 1.0), 2), ((0.0, 1.0), 1)])
+def test_after_a_relu_weights_of_either_sign_count_alone(bounds, parts):
     draw = Draw(0, DType.I16)
-    weights = np.full((3, terms), -127, np.int8), QuantParams.per_tensor(0.01)
-    scale = 0.01 * terms * 127 * 1.5
+    graph = Graph("clamped")
+    x = graph.add_input("x", draw.type((1, 2, 2, 256)))
+    clamped = graph.add(ops.Clip(*bounds), x, quant=x.type.quant)
+    values = np.resize(np.array([511, -511], np.int16), (3, 1, 1, 256))
+    weights = graph.constant(values, quant=QuantParams.per_tensor(0.01))
+    quant = draw.quant(0.1)
+    node = graph.add(ops.Conv2d(layout=NHWC), clamped.output, weights, quant=quant)
+    graph.set_outputs(node.outputs)
+    [kernel] = _products(graph, PLAIN)
+    assert kernel.parts == parts
+
+
+def _drawn_with_weights_below(limit: int) -> Graph:
+    draw = Draw(limit, DType.I16, DType.I16)
+    x = draw.type((1, 5, 4, 38))
+    (w, quant), b, scale = draw.weights((9, 3, 2, 38), x)
+    op = ops.Conv2d(pads=(1, 0, 1, 1), layout=NHWC)
+    return one_op(op, [x, (w // (32768 // limit), quant), b], draw.quant(scale))
+
+
+def _products(graph: Graph, isa: Isa) -> list[WideConvolution]:
+    return [k for k in plan(graph, isa).program.kernels if isinstance(k, WideConvolution)]
+
+
+def _loudest_dense(terms: int, weight: int) -> Graph:
+    draw = Draw(0, DType.I16)
+    weights = np.full((3, terms), -weight, np.int16), QuantParams.per_tensor(0.01)
+    scale = 0.01 * terms * abs(weight) * 1.5
     return one_op(ops.Dense(), [draw.type((2, terms)), weights], draw.quant(scale))
 
 
-def _loudest_pointwise(terms: int) -> Graph:
+def _loudest_pointwise(terms: int, weight: int) -> Graph:
     draw = Draw(0, DType.I16)
-    weights = np.full((3, 1, 1, terms), 127, np.int8), QuantParams.per_axis((0.01,) * 3, 0)
-    scale = 0.01 * terms * 127 * 1.5
+    weights = np.full((3, 1, 1, terms), weight, np.int16), QuantParams.per_axis((0.01,) * 3, 0)
+    scale = 0.01 * terms * abs(weight) * 1.5
     op = ops.Conv2d(layout=NHWC)
     return one_op(op, [draw.type((1, 2, 2, terms)), weights], draw.quant(scale))

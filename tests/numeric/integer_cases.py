@@ -27,9 +27,10 @@ type_of_kernels = {"reference": Numerics.TFLITE_REFERENCE, "default": Numerics.T
 class Draw:
     """Random shapes, quantisations and arrays, all from one seed."""
 
-    def __init__(self, seed: int, dtype: DType = DType.I8) -> None:
+    def __init__(self, seed: int, dtype: DType = DType.I8, weights: DType = DType.I8) -> None:
         self.rng = np.random.default_rng(seed)
         self.dtype = dtype
+        self.weight_dtype = weights
 
     def integer(self, low: int, high: int) -> int:
         """A number from `low` to `high`, both included."""
@@ -75,13 +76,13 @@ class Draw:
         self, shape: tuple[int, ...], x: TensorType, *, per_axis: bool = True
     ) -> tuple[tuple[Array, QuantParams], tuple[Array, QuantParams], float]:
         """Filters, biases, and a scale of the result that spreads it over the 8-bit range."""
-        fan_in = math.prod(shape[1:])
-        scales = [self.factor(0.002, 0.02) for _ in range(shape[0] if per_axis else 1)]
+        fan_in, steps = math.prod(shape[1:]), 1 << (self.weight_dtype.bits - 8)
+        scales = [self.factor(0.002, 0.02) / steps for _ in range(shape[0] if per_axis else 1)]
         quant = QuantParams.per_axis(tuple(scales), 0)
         if not per_axis:
             quant = QuantParams.per_tensor(scales[0])
         x_scale = x.quantisation.scale
-        spread = 73.0 * 73.0 * math.sqrt(fan_in) * max(quant.scales) * 0.03
+        spread = 73.0 * 73.0 * math.sqrt(fan_in) * max(quant.scales) * steps * 0.03
         products = tuple(x_scale * scale for scale in quant.scales)
         bias_quant = QuantParams.per_axis(products, 0)
         if not per_axis:
@@ -90,7 +91,7 @@ class Draw:
         bias_type = np.int64 if self.dtype is DType.I16 else np.int32
         bias = np.rint(reals / np.array(bias_quant.scales)).astype(bias_type)
         y_scale = spread / 64.0 * self.factor(0.5, 2.0)
-        return (self.integers(shape, DType.I8), quant), (bias, bias_quant), y_scale
+        return (self.integers(shape, self.weight_dtype), quant), (bias, bias_quant), y_scale
 
 
 def same_pads(

@@ -17,7 +17,7 @@ from fpc.quant.layerwise import to_graph_type, to_reals
 from fpc.quant.observers import MinMax
 from fpc.quant.plan import make_plan
 from fpc.quant.quality import Deviation, LayerQuality, Quality, Verdict, decibels, judge
-from fpc.quant.scheme import TFLITE_INT8
+from fpc.quant.scheme import TFLITE_INT8, TVM_INT16
 from fpc.quant.statistics import collect
 from tests.unit.quant_networks import RUNNERS, Builder, leaky_network, numpy_runner, samples_of
 
@@ -146,3 +146,16 @@ def test_worst_layers_by_all_error_where_their_own_is_unknown():
     layers = tuple(LayerQuality(str(db), "conv2d", float(db), 1.0) for db in (30, 10, 20))
     quality = Quality(1, 20.0, 1.0, None, Verdict.GOOD, layers=layers)
     assert [layer.name for layer in quality.worst_layers(2)] == ["10", "20"]
+
+
+def test_layers_say_how_many_bits_their_weights_have():
+    graph = leaky_network()
+    samples = samples_of(graph)
+    statistics = collect(graph, samples, numpy_runner)
+    for scheme, least, most in ((TFLITE_INT8, 8, 8), (TVM_INT16, 12, 16)):
+        plan = make_plan(graph, statistics, scheme, MinMax())
+        integer = apply_plan(graph, plan, scheme)
+        layers = layer_errors(graph, integer, samples, RUNNERS, plan=plan)
+        bits = [layer.weight_bits for layer in layers if layer.weight_bits is not None]
+        assert bits
+        assert least <= min(bits) <= max(bits) <= most

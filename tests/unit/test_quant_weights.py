@@ -5,7 +5,8 @@ import pytest
 
 from fpc.ir.dtype import DType
 from fpc.ir.types import QuantParams
-from fpc.quant.scheme import TFLITE_INT8, TFLITE_INT16
+from fpc.quant.accumulators import Span, greatest_sums_of_parts
+from fpc.quant.scheme import TFLITE_INT8, TFLITE_INT16, TVM_INT16
 from fpc.quant.weights import (
     guarded_weight_params,
     quantise_activation,
@@ -102,3 +103,26 @@ def test_constants_of_elementwise_ops_saturate():
     params = QuantParams.per_tensor(0.1, 10)
     integers = quantise_activation(np.array([-99.0, 0.0, 0.26, 99.0]), params, DType.I8)
     assert integers.tolist() == [-128, 10, 13, 127]
+
+
+@pytest.mark.parametrize("span", [Span(-32768, 32767), Span(0, 32767)])
+def test_wide_weights_have_the_bits_that_sums_of_128_products_leave(span):
+    """Of a signed operand 128 weights of mean 512 are the most; of a positive one, twice that."""
+    rng = np.random.default_rng(0)
+    weight = rng.uniform(-1, 1, (4, 384)).astype(np.float32)
+    x = QuantParams.per_tensor(1e-4)
+    params = guarded_weight_params(weight, None, x, x, TVM_INT16, span=span).params
+    integers = quantise_weight(weight, params, TVM_INT16)
+    assert integers.dtype == np.int16
+    sums = greatest_sums_of_parts(integers[:, :, None], span, 3)
+    assert (sums < 2**31).all()
+    assert (sums > 0.98 * 2**31).all()
+    wanted = 512 if span.low else 1024
+    assert np.abs(integers).mean(axis=1) == pytest.approx(wanted, rel=0.2)
+
+
+def test_few_wide_weights_have_all_of_their_bits():
+    weight = np.array([[[[0.5, -0.25, 0.125]]], [[[0.1, 0.1, -0.2]]]], np.float32)
+    x = QuantParams.per_tensor(1e-4)
+    params = guarded_weight_params(weight, None, x, x, TVM_INT16, span=Span(0, 32767)).params
+    assert quantise_weight(weight, params, TVM_INT16)[0, 0, 0].tolist() == [32767, -16384, 8192]

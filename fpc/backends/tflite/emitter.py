@@ -16,6 +16,7 @@ from fpc.ir.dtype import DType
 from fpc.ir.graph import Graph, Node, Value
 from fpc.ir.op import Layout, Op
 from fpc.ir.ops import Cast
+from fpc.quant.placement import weight_of
 
 DEFAULT_SIGNATURE = "serving_default"
 PROVENANCE_KEY = "fpc.provenance"
@@ -52,6 +53,7 @@ def lower(
         site = Site(node, assembler)
         _require_nhwc(node)
         _refuse_half_precision(site)
+        _refuse_wide_weights(site)
         LOWERINGS[type(node.op)](site)
     outputs = [_output(assembler, value, i) for i, value in enumerate(graph.outputs)]
     subgraph = assembler.finish(inputs, outputs)
@@ -78,6 +80,15 @@ def _refuse_half_precision(site: Site[Op]) -> None:
     if not isinstance(site.op, Cast) and any(v.type.dtype is DType.F16 for v in touched):
         raise site.unsupported(
             "TFLite stores float16 but does not compute in it", "cast the model to float32"
+        )
+
+
+def _refuse_wide_weights(site: Site[Op]) -> None:
+    weight = weight_of(site.node)
+    if weight is not None and weight.type.is_quantised and weight.type.dtype is not DType.I8:
+        raise site.unsupported(
+            f"its weights are {weight.type.dtype.value}, and TFLite's are int8",
+            "quantise the float model for TFLite, or keep to --backend tvm",
         )
 
 

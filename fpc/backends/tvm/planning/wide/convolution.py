@@ -30,6 +30,8 @@ from fpc.quant.accumulators import greatest_sums_of_parts, span_of
 
 SumOfProducts: TypeAlias = Site[Conv2d] | Site[ConvTranspose2d] | Site[Dense]
 
+_MOST_PARTS = 64
+
 
 def dense(site: Site[Dense]) -> None:
     """`Dense`."""
@@ -105,7 +107,7 @@ class _Accumulators(NamedTuple):
 def _accumulators(site: SumOfProducts, weights: Array) -> _Accumulators:
     """What holds every sum with weights [unit, tap, channel]: int32 in as few parts as will do.
 
-    int64 where even single steps of a dot product are too great.
+    int64 where the parts would be too many.
     """
     if site.type().dtype is DType.F32:
         return _Accumulators(DType.F32, 1)
@@ -113,7 +115,7 @@ def _accumulators(site: SumOfProducts, weights: Array) -> _Accumulators:
     terms = round_up(channels, site.isa.lanes)
     whole = np.pad(weights, ((0, 0), (0, 0), (0, terms - channels))).swapaxes(1, 2)
     steps = terms // wide_dot(site.isa, DType.I32).depth
-    for parts in (number for number in range(1, steps + 1) if steps % number == 0):
+    for parts in (number for number in range(1, _MOST_PARTS + 1) if steps % number == 0):
         greatest = greatest_sums_of_parts(whole, span, parts)
         if greatest.max(initial=0) <= DType.I32.maximum:
             return _Accumulators(DType.I32, parts)
