@@ -29,8 +29,10 @@ PUBLISHED = {
 float32 behind the integers."""
 
 
-def compiled(path: Path, shape: tuple[int, ...], precision: Precision, target: str) -> Compiled:
-    noise = np.random.default_rng(0).standard_normal((2, *shape[1:])).astype(np.float32)
+def compiled(
+    path: Path, shape: tuple[int, ...], precision: Precision, target: str, samples: int = 2
+) -> Compiled:
+    noise = np.random.default_rng(0).standard_normal((samples, *shape[1:])).astype(np.float32)
     options = CompileOptions(
         target=target,
         backend="tvm",
@@ -82,7 +84,7 @@ def test_int16_is_better_by_20_db_with_its_wide_weights(shared_data: Path) -> No
     path = shared_data / "models" / "trained" / "cifar10_resnet20_bn.onnx"
     shape = (1, *TRAINED[path.stem])
     int8, int16 = (
-        compiled(path, shape, precision, "host").report.quantisation
+        compiled(path, shape, precision, "host", samples=8).report.quantisation
         for precision in (Precision.INT8, Precision.INT16)
     )
     assert int8 is not None
