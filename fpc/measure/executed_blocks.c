@@ -3,9 +3,9 @@
  *     qemu-aarch64 -plugin executed_blocks.so,blocks=FILE program
  *
  * Whenever the guest asks for the group of a process that cannot be, getpgid(MARK), what it executed
- * since the last such call is added to FILE: a line for every block of instructions without a jump
- * into or out of it, the number of times in decimal and the code in hexadecimal, and an empty line
- * at the end. A program that marks where its parts begin is counted part by part, without what
+ * since the last such call is added to FILE: a line for every block of instructions that are executed
+ * one after the other, the number of times in decimal, its address and its code in hexadecimal, and
+ * an empty line at the end. A program that marks where its parts begin is counted part by part, without what
  * starting it takes. The declarations are those of version 1 of the plugin interface (QEMU 6 to 8,
  * docs/devel/tcg-plugins.rst), written out because distributions do not ship its header.
  */
@@ -32,6 +32,7 @@ typedef void (*called_t)(qemu_plugin_id_t, unsigned int, int64_t, uint64_t, uint
 void qemu_plugin_register_vcpu_tb_trans_cb(qemu_plugin_id_t, translated_t);
 void qemu_plugin_register_vcpu_syscall_cb(qemu_plugin_id_t, called_t);
 size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *);
+uint64_t qemu_plugin_tb_vaddr(const struct qemu_plugin_tb *);
 struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *, size_t);
 const void *qemu_plugin_insn_data(const struct qemu_plugin_insn *);
 void qemu_plugin_register_vcpu_tb_exec_inline(struct qemu_plugin_tb *, enum qemu_plugin_op, void *,
@@ -41,7 +42,7 @@ EXPORT int qemu_plugin_version = 1;
 
 struct block {
     struct block *next;
-    uint64_t executed, written;
+    uint64_t address, executed, written;
     size_t bytes;
     unsigned char code[];
 };
@@ -56,6 +57,7 @@ static void translated(qemu_plugin_id_t id, struct qemu_plugin_tb *translation) 
     if (block == NULL) {
         abort();
     }
+    block->address = qemu_plugin_tb_vaddr(translation);
     block->bytes = count * INSTRUCTION_BYTES;
     for (size_t at = 0; at < count; at++) {
         struct qemu_plugin_insn *instruction = qemu_plugin_tb_get_insn(translation, at);
@@ -69,7 +71,7 @@ static void translated(qemu_plugin_id_t id, struct qemu_plugin_tb *translation) 
 }
 
 static void write_block(FILE *file, struct block *block) {
-    fprintf(file, "%" PRIu64 " ", block->executed - block->written);
+    fprintf(file, "%" PRIu64 " %" PRIx64 " ", block->executed - block->written, block->address);
     for (size_t at = 0; at < block->bytes; at++) {
         fprintf(file, "%02x", block->code[at]);
     }

@@ -7,15 +7,33 @@ import subprocess
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self, TypeAlias
+from typing import NamedTuple, Self, TypeAlias
 
 from fpc.diagnostics.errors import MeasureError, MissingBackendError
 
 _SOURCE = Path(__file__).with_name("executed_blocks.c")
 _INSTRUCTION_BYTES = 4
 
-Blocks: TypeAlias = Counter[bytes]
-"""How often each piece of code without jumps into or out of it was executed."""
+
+class Block(NamedTuple):
+    """Instructions that are executed one after the other, and where they lie."""
+
+    address: int
+    code: bytes
+
+    @property
+    def end(self) -> int:
+        """Where the code ends."""
+        return self.address + len(self.code)
+
+    @property
+    def instructions(self) -> int:
+        """How many there are."""
+        return len(self.code) // _INSTRUCTION_BYTES
+
+
+Blocks: TypeAlias = Counter[Block]
+"""How often each block was executed."""
 
 
 @dataclass(frozen=True)
@@ -84,19 +102,14 @@ class BlockCounter:
 def _part(text: str) -> Blocks:
     blocks: Blocks = Counter()
     for line in text.splitlines():
-        times, code = line.split(" ")
-        blocks[bytes.fromhex(code)] += int(times)
+        times, address, code = line.split(" ")
+        blocks[Block(int(address, 16), bytes.fromhex(code))] += int(times)
     return blocks
-
-
-def instructions_of(code: bytes) -> int:
-    """How many instructions a block has."""
-    return len(code) // _INSTRUCTION_BYTES
 
 
 def executed_instructions(blocks: Blocks) -> int:
     """How many instructions were executed in all."""
-    return sum(times * instructions_of(code) for code, times in blocks.items())
+    return sum(times * block.instructions for block, times in blocks.items())
 
 
 def without(blocks: Blocks, surroundings: Blocks) -> Blocks:
@@ -104,3 +117,24 @@ def without(blocks: Blocks, surroundings: Blocks) -> Blocks:
     left = Counter(blocks)
     left.subtract(surroundings)
     return left
+
+
+def within(blocks: Blocks, addresses: range) -> Blocks:
+    """Those that lie at some addresses."""
+    return Counter({block: times for block, times in blocks.items() if block.address in addresses})
+
+
+def joined(blocks: Blocks) -> Blocks:
+    """Blocks that lie one behind the other and are executed equally often as one.
+
+    The emulator ends blocks where its own buffers are full, too.
+    """
+    found: Blocks = Counter()
+    open_ends: dict[tuple[int, int], Block] = {}
+    for block, times in sorted(blocks.items()):
+        before = open_ends.pop((block.address, times), Block(block.address, b""))
+        found.pop(before, None)
+        whole = Block(before.address, before.code + block.code)
+        found[whole] = times
+        open_ends[whole.end, times] = whole
+    return found

@@ -52,6 +52,11 @@ class KernelCosts:
     costs: Mapping[str, float]
     different: Mapping[str, int]
 
+    @property
+    def right(self) -> list[str]:
+        """The kernels that compute what they must."""
+        return [name for name, wrong in self.different.items() if wrong == 0]
+
 
 @dataclass(frozen=True)
 class KernelCondition:
@@ -88,11 +93,11 @@ def run_kernel_program(
     *,
     is_timed: bool = True,
     environment: Mapping[str, str] | None = None,
-) -> KernelCosts:
-    """What `command` says, which gets the task's folder as its last word.
+) -> tuple[KernelCosts, range]:
+    """What `command` says, which gets the task's folder as its last word, and where the code lay.
 
-    Without a clock it tells no costs, but marks what it does for an emulator that counts: before
-    one call of every right kernel, before two calls of it, and at the end. `MeasureError`
+    Kernels that are not timed have no costs: they are called for an emulator that counts, with a
+    mark before one call of every right one and a mark at the end. `MeasureError`
     (`measure.runner-died`, `measure.timeout`).
     """
     with tempfile.TemporaryDirectory(prefix="fpc-kernels-") as place:
@@ -118,4 +123,4 @@ def run_kernel_program(
         if done.returncode != 0 or not (folder / RESULT).is_file():
             raise died(done.returncode, done.stderr)
         found = json.loads((folder / RESULT).read_text(encoding="utf-8"))
-    return KernelCosts(found["costs"], found["different"])
+    return KernelCosts(found["costs"], found["different"]), range(*found["code"])

@@ -8,11 +8,11 @@ tell tiles of one kernel apart, and are no latency.
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from fpc.measure.emulation import TVM, ArmEmulator, guest_environment
-from fpc.measure.executed_blocks import BlockCounter, without
+from fpc.measure.executed_blocks import BlockCounter, within
 from fpc.measure.kernels import (
     MODULE,
     KernelCondition,
@@ -47,14 +47,12 @@ class SimulatedKernelRunner:
         with tempfile.TemporaryDirectory(prefix="fpc-qemu-") as name:
             counter = BlockCounter.built(Path(name), self.compiler)
             command = (*self.emulator.python(*counter.options), "-m", MODULE)
-            found = run_kernel_program(
+            found, code = run_kernel_program(
                 command, task, is_timed=False, environment=guest_environment()
             )
-            right = [name for name in task.names if found.different[name] == 0]
-            parts = counter.parts(2 * len(right))
-        calls = (without(two, one) for one, two in zip(parts[::2], parts[1::2], strict=True))
-        cycles = map(self._model.cycles, calls)
-        return KernelCosts(dict(zip(right, cycles, strict=True)), found.different)
+            calls = counter.parts(len(found.right))
+        cycles = (self._model.cycles(within(call, code)) for call in calls)
+        return replace(found, costs=dict(zip(found.right, cycles, strict=True)))
 
     @property
     def _model(self) -> LlvmMca:

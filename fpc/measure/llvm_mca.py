@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from fpc.diagnostics.errors import MeasureError, MissingBackendError
-from fpc.measure.executed_blocks import Blocks, executed_instructions
+from fpc.measure.executed_blocks import Blocks, executed_instructions, joined
 
 _MACHINE = "aarch64-linux-gnu"
 _TURNS = 100
@@ -56,16 +56,15 @@ class LlvmMca:
         Every block counts as often as it is executed, with its cycles a turn. Blocks that are
         hardly executed are not simulated: they take as many cycles an instruction as the others do.
         """
-        executed = +executed
-        wanted, simulated = _SHARE * executed_instructions(executed), Blocks()
-        ordered = sorted(executed, key=lambda code: executed[code] * len(code), reverse=True)
-        for code in ordered:
+        whole = joined(+executed)
+        wanted, simulated = _SHARE * executed_instructions(whole), Blocks()
+        for block in sorted(whole, key=lambda one: whole[one] * one.instructions, reverse=True):
             if executed_instructions(simulated) >= wanted:
                 break
-            simulated[code] = executed[code]
-        turns = self.cycles_a_turn(self._assembly(list(simulated)))
+            simulated[block] = whole[block]
+        turns = self.cycles_a_turn(self._assembly([block.code for block in simulated]))
         cycles = sum(times * turn for times, turn in zip(simulated.values(), turns, strict=True))
-        return cycles * executed_instructions(executed) / max(1, executed_instructions(simulated))
+        return cycles * executed_instructions(whole) / max(1, executed_instructions(simulated))
 
     def cycles_a_turn(self, blocks: Sequence[Iterable[str]]) -> list[float]:
         """What a turn of each block takes that follows on itself; a block is lines of assembly.

@@ -13,11 +13,18 @@ from dataclasses import replace
 import pytest
 
 from fpc.diagnostics.errors import MeasureError, MissingBackendError
+from fpc.measure.executed_blocks import Block, Blocks, joined, within
 from fpc.measure.llvm_mca import LlvmMca
 
 A72 = LlvmMca("cortex-a72")
 ADD_TO_ITSELF = bytes.fromhex("00040091")  # add x0, x0, #1
 LOAD, LOAD_ANOTHER = bytes.fromhex("0000c03d"), bytes.fromhex("0104c03d")  # ldr q0/q1, [x0, ..]
+
+
+def executed(*parts: tuple[bytes, int]) -> Blocks:
+    """Pieces of code far from one another, each executed so many times."""
+    return Counter({Block(at << 12, code): times for at, (code, times) in enumerate(parts)})
+
 
 needs_llvm = pytest.mark.skipif(
     shutil.which(A72.simulator) is None, reason="simulating needs llvm-mca (Debian: llvm)"
@@ -44,24 +51,36 @@ def test_cycles_are_those_of_the_processors_pipes(block: list[str], cycles: int)
 @needs_llvm
 def test_blocks_count_as_often_as_they_are_executed() -> None:
     chain, loads = 3 * ADD_TO_ITSELF, LOAD + LOAD_ANOTHER
-    assert A72.cycles(Counter({chain: 1000})) == pytest.approx(3000, rel=0.1)
-    assert A72.cycles(Counter({chain: 1000, loads: 500})) == pytest.approx(4000, rel=0.1)
-    assert A72.cycles(Counter()) == 0
+    assert A72.cycles(executed((chain, 1000))) == pytest.approx(3000, rel=0.1)
+    assert A72.cycles(executed((chain, 1000), (loads, 500))) == pytest.approx(4000, rel=0.1)
+    assert A72.cycles(executed()) == 0
 
 
 @needs_llvm
 def test_what_is_hardly_executed_costs_as_much_as_the_rest() -> None:
     rare = bytes.fromhex("00000000")  # no instruction
-    executed = Counter({ADD_TO_ITSELF: 100_000, rare: 50})
-    cycles = A72.cycles(executed)
-    assert cycles == pytest.approx(A72.cycles(Counter({ADD_TO_ITSELF: 100_050})))
-    assert cycles > A72.cycles(Counter({ADD_TO_ITSELF: 100_000}))
+    cycles = A72.cycles(executed((ADD_TO_ITSELF, 100_000), (rare, 50)))
+    assert cycles == pytest.approx(A72.cycles(executed((ADD_TO_ITSELF, 100_050))))
 
 
 @needs_llvm
 def test_a_call_is_a_jump() -> None:
     call, jump = bytes.fromhex("00000094"), bytes.fromhex("00000014")  # bl, b
-    assert A72.cycles(Counter({call: 100})) == A72.cycles(Counter({jump: 100}))
+    assert A72.cycles(executed((call, 100))) == A72.cycles(executed((jump, 100)))
+
+
+def test_blocks_that_follow_on_one_another_are_one() -> None:
+    first, second, third, other = (
+        Block(address, bytes(4 * length))
+        for address, length in ((96, 2), (104, 1), (108, 3), (104, 5))
+    )
+    assert joined(Counter({first: 7, second: 7, third: 7, other: 3})) == Counter(
+        {Block(96, bytes(24)): 7, other: 3}
+    )
+    assert joined(Counter({first: 7, second: 6, third: 7})) == Counter(
+        {first: 7, second: 6, third: 7}
+    )
+    assert set(within(Counter({first: 7, third: 7}), range(100, 200))) == {third}
 
 
 @needs_llvm

@@ -28,7 +28,7 @@ ROOT = Path(os.environ.get("FPC_ARM_ROOTFS", Path(__file__).parents[2] / ".cache
 def emulator(folder: Path, counts: tuple[int, ...]) -> QemuRunner:
     """A runner whose emulator runs the program on this machine and says that it counted."""
     script = folder / "emulator"
-    written = "".join(f"{count} {NOP}\n\n" for count in counts)
+    written = "".join(f"{count} 1000 {NOP}\n\n" for count in counts)
     script.write_text(
         f"#!{sys.executable}\n"
         "import pathlib, subprocess, sys\n"
