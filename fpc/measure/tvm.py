@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -21,10 +22,16 @@ class TvmModel:
     It is given as its folder, or as the bytes of a zip archive of that. As a `Runner` it takes one
     array an input, of exactly the input's type and shape, and returns one array an output, both in
     the manifest's order. `MeasureError` when the artifact or an input does not fit.
+
+    `threads` share the work of long kernels. TVM starts them for each thread of the program that
+    runs models, once, and no more than there are cores of the fastest kind: `MeasureError`
+    (`measure.tvm-threads`) when they are not as many as asked for.
     """
 
-    def __init__(self, content: bytes | Path | str) -> None:
+    def __init__(self, content: bytes | Path | str, *, threads: int = 1) -> None:
         runtime = tvm_runtime()
+        self._threads = threads
+        self._started_threads = runtime.num_threads
         with unpacked(Path(content) if isinstance(content, str) else content) as artifact:
             self._artifact = artifact
             library = runtime.load_module(str(artifact.library))
@@ -49,6 +56,7 @@ class TvmModel:
 
     def __call__(self, inputs: Sequence[Array]) -> tuple[Array, ...]:
         """The outputs for `inputs`."""
+        self._choose_threads()
         results = self._machine[self._artifact.entry](*self._arguments(inputs))
         return self._artifact.shaped([result.numpy() for result in results])
 
@@ -57,6 +65,7 @@ class TvmModel:
         arguments = self._arguments(self._artifact.zeros())
         self._machine.save_function(self._artifact.entry, _TIMED, *arguments, include_return=False)
         run = self._machine[_TIMED]
+        self._choose_threads()
         timings: list[float] = []
         for turn in range(warm_up + repeats):
             started = time.perf_counter()
@@ -64,6 +73,19 @@ class TvmModel:
             if turn >= warm_up:
                 timings.append((time.perf_counter() - started) * 1e3)
         return tuple(timings)
+
+    def _choose_threads(self) -> None:
+        # TVM looks here whenever a kernel has work for threads.
+        os.environ["TVM_NUM_THREADS"] = str(self._threads)
+        # By itself it binds its workers, and who calls it, to the first processors of the machine.
+        os.environ.setdefault("TVM_BIND_THREADS", "0")
+        if self._threads > 1 and self._started_threads() != self._threads:
+            raise MeasureError(
+                "tvm-threads",
+                f"TVM has {self._started_threads()} threads here, {self._threads} are asked for",
+                help="it starts them once, one a core at most: ask for fewer, or for the same "
+                "number for all models of a process",
+            )
 
     def _arguments(self, inputs: Sequence[Array]) -> list[Any]:
         return [*map(self._tensor, self._artifact.matrices(inputs)), *self._parameters]

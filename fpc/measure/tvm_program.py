@@ -6,7 +6,6 @@ import os
 import sys
 from typing import Any
 
-from fpc.diagnostics.errors import MeasureError
 from fpc.measure.exchange import Plan
 from fpc.measure.timed_program import measure_and_leave
 from fpc.measure.tvm import TvmModel
@@ -21,13 +20,7 @@ def main() -> None:
 
 
 def _load(content: bytes, plan: Plan) -> TvmModel:
-    if plan.config.threads != 1:
-        raise MeasureError(
-            "tvm-threads",
-            f"kernels compiled by TVM run in one thread, not in {plan.config.threads}",
-            help="leave --threads at 1; --workers runs networks side by side",
-        )
-    return TvmModel(content)
+    return TvmModel(content, threads=plan.config.threads)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,8 @@ _EXECUTABLE = "/proc/thread-self/exe"
 
 _MACHINE_OFFSET = 18
 """Where ELF files say what machine they are for (`e_machine`, ELF-64 Object File Format)."""
+_FASTEST_CORES = 1
+"""`tvm::runtime::threading::ThreadGroup::kBig`: where TVM puts its threads."""
 _MACHINES = {40: "arm", 62: "x86_64", 164: "hexagon", 183: "aarch64", 243: "riscv64"}
 
 
@@ -47,6 +49,7 @@ class RemoteTvmModel:
             self._session = _session(board, timeout_s)
             self._session.upload(str(artifact.library))
             library = self._session.load_module(artifact.library.name)
+            self._session.get_function("runtime.config_threadpool")(_FASTEST_CORES, 1)
             self._device = self._session.cpu(0)
             self._parameters = self._tensors(artifact.parameters())
             self._machine = virtual_machine(library, self._device)

@@ -208,11 +208,44 @@ class Library:
     def _parsed(self, script: str) -> Any:
         return self.tvm.script.from_source(script, {"T": self.tvm.script.tirx})
 
-    def function(self, schedule: Schedule, name: str) -> Any:
-        """A scheduled function, to be taken as it is under a name of its own."""
+    def function(self, schedule: Schedule, name: str, *, threads: bool = False) -> Any:
+        """A scheduled function, to be taken as it is under a name of its own.
+
+        With `threads` these share the turns of the outermost loop of every nest.
+        """
         function = schedule.mod["main"]
+        if threads:
+            function = function.with_body(self._with_shared_turns(function.body))
         attributes = {"global_symbol": name, "tirx.is_scheduled": True, "op_pattern": _OPAQUE}
         return function.with_attrs(attributes)
+
+    def _with_shared_turns(self, body: Any) -> Any:
+        """`Schedule.parallel` does this too, but not for sums that begin with something."""
+        root = body.block
+        nests = root.body.seq if isinstance(root.body, self.tirx.SeqStmt) else [root.body]
+        parallel = self.tirx.ForKind.PARALLEL
+        shared = [
+            self.tirx.For(nest.loop_var, nest.min, nest.extent, parallel, nest.body)
+            if self.is_serial(nest)
+            else nest
+            for nest in nests
+        ]
+        block = self.s_tir.SBlock(
+            root.iter_vars,
+            root.reads,
+            root.writes,
+            root.name_hint,
+            self.tirx.SeqStmt(shared) if len(shared) > 1 else shared[0],
+            root.init,
+            root.alloc_buffers,
+            root.match_buffers,
+            root.annotations,
+        )
+        return self.s_tir.SBlockRealize(body.iter_values, body.predicate, block)
+
+    def is_serial(self, statement: Any) -> bool:
+        """Whether a statement is a loop that takes its turns one after the other."""
+        return isinstance(statement, self.tirx.For) and statement.kind == self.tirx.ForKind.SERIAL
 
     def target(self, description: Mapping[str, object]) -> Any:
         """A machine to compile for."""

@@ -7,6 +7,8 @@ from typing import Any
 
 from fpc.backends.tvm.buffer import Buffer, Parameter
 from fpc.backends.tvm.isa.description import Isa
+from fpc.backends.tvm.kernels.table import AnyKernel
+from fpc.backends.tvm.kernels.threads import gains_by_threads, make_turns
 from fpc.backends.tvm.library import Library, Module
 from fpc.backends.tvm.program import Place, Program, Slot
 
@@ -32,9 +34,17 @@ def relax_module(program: Program, library: Library, isa: Isa) -> Module:
 def add_kernels(builder: Any, program: Program, library: Library, isa: Isa) -> list[Any]:
     """The kernels as functions of the module that `builder` builds, in their order."""
     return [
-        builder.add_func(library.function(kernel.lower(library, isa), name), name)
+        builder.add_func(_function(kernel, name, library, isa), name)
         for name, kernel in zip(function_names(program), program.kernels, strict=True)
     ]
+
+
+def _function(kernel: AnyKernel, name: str, library: Library, isa: Isa) -> Any:
+    """A kernel as a function, whose turns threads share where that is faster."""
+    schedule, threads = kernel.lower(library, isa), gains_by_threads(kernel, isa)
+    if threads:
+        make_turns(library, schedule)
+    return library.function(schedule, name, threads=threads)
 
 
 def emit_calls(

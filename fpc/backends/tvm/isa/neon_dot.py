@@ -10,12 +10,14 @@ from fpc.backends.tvm.isa.description import DotProduct, Isa, Rounding
 from fpc.backends.tvm.isa.dot_intrinsic import dot_intrinsic
 
 _DOT = """\
-        a = T.broadcast(T.reinterpret(A.vload([0], "int8x4"), dtype="int32"), 4)
         for half in T.unroll(2):
             C[T.ramp(half * 4, 1, 4)] = T.call_llvm_pure_intrin(
                 T.llvm_lookup_intrinsic_id("llvm.aarch64.neon.sdot.v4i32.v16i8"),
                 C[T.ramp(half * 4, 1, 4)],
-                T.reinterpret(a, dtype="int8x16"),
+                T.reinterpret(
+                    T.broadcast(T.reinterpret(A.vload([0], "int8x4"), dtype="int32"), 4),
+                    dtype="int8x16",
+                ),
                 B.vload([half * 4, 0], dtype="int8x16"),
                 dtype="int32x4",
             )

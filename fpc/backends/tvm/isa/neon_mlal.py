@@ -38,22 +38,19 @@ def implementation(
     with T.sblock("root"):
         T.reads(C[0:4], A[0:16], B[0:16])
         T.writes(C[0:4])
-        a = A.vload([0], "int8x16")
-        b = B.vload([0], "int8x16")
-        products = T.call_llvm_pure_intrin(
-            T.llvm_lookup_intrinsic_id("llvm.aarch64.neon.smull.v8i16"),
-            T.vectorlow(a, dtype="int8x8"),
-            T.vectorlow(b, dtype="int8x8"),
-            dtype="int16x8",
-        ) + T.call_llvm_pure_intrin(
-            T.llvm_lookup_intrinsic_id("llvm.aarch64.neon.smull.v8i16"),
-            T.vectorhigh(a, dtype="int8x8"),
-            T.vectorhigh(b, dtype="int8x8"),
-            dtype="int16x8",
-        )
         C[T.ramp(0, 1, 4)] += T.call_llvm_pure_intrin(
             T.llvm_lookup_intrinsic_id("llvm.aarch64.neon.saddlp.v4i32.v8i16"),
-            products,
+            T.call_llvm_pure_intrin(
+                T.llvm_lookup_intrinsic_id("llvm.aarch64.neon.smull.v8i16"),
+                T.vectorlow(A.vload([0], "int8x16"), dtype="int8x8"),
+                T.vectorlow(B.vload([0], "int8x16"), dtype="int8x8"),
+                dtype="int16x8",
+            ) + T.call_llvm_pure_intrin(
+                T.llvm_lookup_intrinsic_id("llvm.aarch64.neon.smull.v8i16"),
+                T.vectorhigh(A.vload([0], "int8x16"), dtype="int8x8"),
+                T.vectorhigh(B.vload([0], "int8x16"), dtype="int8x8"),
+                dtype="int16x8",
+            ),
             dtype="int32x4",
         )
 """
@@ -80,22 +77,20 @@ def implementation(
     with T.sblock("root"):
         T.reads(C[0:4, 0:4])
         T.writes(S[0:4])
-        first = T.call_llvm_pure_intrin(
-            T.llvm_lookup_intrinsic_id("llvm.aarch64.neon.addp.v4i32"),
-            C.vload([0, 0], dtype="int32x4"),
-            C.vload([1, 0], dtype="int32x4"),
-            dtype="int32x4",
-        )
-        second = T.call_llvm_pure_intrin(
-            T.llvm_lookup_intrinsic_id("llvm.aarch64.neon.addp.v4i32"),
-            C.vload([2, 0], dtype="int32x4"),
-            C.vload([3, 0], dtype="int32x4"),
-            dtype="int32x4",
-        )
         S[T.ramp(0, 1, 4)] = T.call_llvm_pure_intrin(
             T.llvm_lookup_intrinsic_id("llvm.aarch64.neon.addp.v4i32"),
-            first,
-            second,
+            T.call_llvm_pure_intrin(
+                T.llvm_lookup_intrinsic_id("llvm.aarch64.neon.addp.v4i32"),
+                C.vload([0, 0], dtype="int32x4"),
+                C.vload([1, 0], dtype="int32x4"),
+                dtype="int32x4",
+            ),
+            T.call_llvm_pure_intrin(
+                T.llvm_lookup_intrinsic_id("llvm.aarch64.neon.addp.v4i32"),
+                C.vload([2, 0], dtype="int32x4"),
+                C.vload([3, 0], dtype="int32x4"),
+                dtype="int32x4",
+            ),
             dtype="int32x4",
         )
 """

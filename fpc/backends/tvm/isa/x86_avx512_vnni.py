@@ -11,22 +11,26 @@ from fpc.backends.tvm.isa.description import ByteLookup, ColumnDot, DotProduct, 
 from fpc.backends.tvm.isa.dot_intrinsic import dot_intrinsic
 
 _DOT = """\
-        a = T.reinterpret(A.vload([0], "uint8x4"), dtype="int32")
         C[T.ramp(T.int32(0), 1, 16)] = T.call_llvm_pure_intrin(
             T.llvm_lookup_intrinsic_id("llvm.x86.avx512.vpdpbusd.512"),
             C.vload([0], dtype="int32x16"),
-            T.reinterpret(T.broadcast(a, 16), dtype="int8x64"),
+            T.reinterpret(
+                T.broadcast(T.reinterpret(A.vload([0], "uint8x4"), dtype="int32"), 16),
+                dtype="int8x64",
+            ),
             B.vload([0, 0], dtype="int8x64"),
             dtype="int32x16",
         )
 """
 
 _DOT_INT16 = """\
-        a = T.reinterpret(A.vload([0], "int16x2"), dtype="int32")
         C[T.ramp(T.int32(0), 1, 16)] = T.call_llvm_pure_intrin(
             T.llvm_lookup_intrinsic_id("llvm.x86.avx512.vpdpwssd.512"),
             C.vload([0], dtype="int32x16"),
-            T.reinterpret(T.broadcast(a, 16), dtype="int16x32"),
+            T.reinterpret(
+                T.broadcast(T.reinterpret(A.vload([0], "int16x2"), dtype="int32"), 16),
+                dtype="int16x32",
+            ),
             B.vload([0, 0], dtype="int16x32"),
             dtype="int32x16",
         )
@@ -61,23 +65,34 @@ def implementation(
     with T.sblock("root"):
         T.reads(C[0:16], A[0:4, 0:16], B[0:16, 0:4])
         T.writes(C[0:16])
-        a = T.Shuffle([A.vload([0, 0], dtype="uint8x64")], {_INTERLEAVED})
         C[T.ramp(T.int32(0), 1, 16)] = T.call_llvm_pure_intrin(
             T.llvm_lookup_intrinsic_id("llvm.x86.avx512.vpdpbusd.512"),
             C.vload([0], dtype="int32x16"),
-            T.reinterpret(a, dtype="int8x64"),
+            T.reinterpret(
+                T.Shuffle([A.vload([0, 0], dtype="uint8x64")], {_INTERLEAVED}), dtype="int8x64"
+            ),
             B.vload([0, 0], dtype="int8x64"),
             dtype="int32x16",
         )
 """
 
 
+_PICK = """T.call_llvm_pure_intrin(
+                        T.llvm_lookup_intrinsic_id("llvm.x86.avx512.vpermi2var.qi.512"),
+                        table.vload([0, {first}], dtype="uint8x64"), {indices},
+                        table.vload([0, {second}], dtype="uint8x64"), dtype="uint8x64",
+                    )"""
+
+
 def _lookup(elements: int) -> ByteLookup:
     """`vpermi2b` picks from 128 entries: two of them, and the sign bit chooses."""
-    indices, chosen = "a", "T.Select(wide >= T.broadcast(T.uint8(128), 64), high, low)"
+    indices = f'x.vload([at, of * {elements}], dtype="uint8x{elements}")'
     if elements < 64:
-        copies = ", ".join(["a"] * (64 // elements))
+        copies = ", ".join([indices] * (64 // elements))
         indices = f"T.Shuffle([{copies}], {list(range(64))})"
+    low, high = (_PICK.format(indices=indices, first=at, second=at + 64) for at in (0, 128))
+    chosen = f"T.Select({indices} >= T.broadcast(T.uint8(128), 64), {high}, {low})"
+    if elements < 64:
         chosen = f"T.Shuffle([{chosen}], {list(range(elements))})"
     return ByteLookup(
         elements,
@@ -91,19 +106,11 @@ def main(
     T.func_attr({{{{"tirx.noalias": True}}}})
     for row in T.serial(0, {{rows}}):
         for block in T.serial(0, {{columns}} // {elements}):
-            a = x.vload([row, block * {elements}], dtype="uint8x{elements}")
-            wide = {indices}
-            low = T.call_llvm_pure_intrin(
-                T.llvm_lookup_intrinsic_id("llvm.x86.avx512.vpermi2var.qi.512"),
-                table.vload([0, 0], dtype="uint8x64"), wide,
-                table.vload([0, 64], dtype="uint8x64"), dtype="uint8x64",
-            )
-            high = T.call_llvm_pure_intrin(
-                T.llvm_lookup_intrinsic_id("llvm.x86.avx512.vpermi2var.qi.512"),
-                table.vload([0, 128], dtype="uint8x64"), wide,
-                table.vload([0, 192], dtype="uint8x64"), dtype="uint8x64",
-            )
-            result[row, T.ramp(block * {elements}, 1, {elements})] = {chosen}
+            with T.sblock("result"):
+                at, of = T.axis.remap("SS", [row, block])
+                T.reads(x[at, of * {elements}:(of + 1) * {elements}], table[0, 0:256])
+                T.writes(result[at, of * {elements}:(of + 1) * {elements}])
+                result[at, T.ramp(of * {elements}, 1, {elements})] = {chosen}
 """,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
@@ -60,6 +61,12 @@ class Convolution(OneOperand):
     def operands(self) -> tuple[Buffer, ...]:
         """The map, and what is added to the requantised sums."""
         return (self.operand,) if self.residual is None else (self.operand, self.residual)
+
+    @property
+    def products(self) -> int:
+        """Those of every tap and input channel."""
+        channels = self.operand.width // self.group_count
+        return self.stored.rows * self.stored.width * self.window.taps * channels
 
     def units(self, isa: Isa) -> int:
         """Output channels that are computed, whole vectors."""
@@ -175,9 +182,20 @@ class Convolution(OneOperand):
             and self.operand.columns >= round_up(self.operand.width, isa.dot.depth)
         )
 
+    def _parts(self, isa: Isa) -> int:
+        """Two parts of the positions, so that threads share nothing but weights.
+
+        Where there are more weights than activations, these are what threads had better share.
+        """
+        lines = self.window.batch * self.window.count[0]
+        cut = lines if lines > 1 else self.window.count[1] // self.tile.positions
+        weights = self.units(isa) * self.depth(isa)
+        activations = sum(math.prod(each.shape) for each in (*self.operands, self.stored))
+        return 2 if cut % 2 == 0 and activations > weights else 1
+
     def _schedule(self, library: Library, isa: Isa, schedule: Schedule) -> None:
         lines = self.window.batch * self.window.count[0]
-        loops = split_into_tiles(schedule, isa.dot, self.tile, lines)
+        loops = split_into_tiles(schedule, isa.dot, self.tile, lines, self._parts(isa))
         round_in_vectors(schedule, isa, loops.block)
         sum_in_tiles(library, schedule, isa.dot, self.tile, loops, start_from_bias)
         if self.by_line:
@@ -191,7 +209,9 @@ class Convolution(OneOperand):
         assert dot.fold is not None
         totals, folded = map(schedule.get_sblock, (TOTALS, "folded"))
         lines = self.window.batch * self.window.count[0]
-        block, position, vector, lane = split_into_tiles(schedule, dot, tile, lines)
+        block, position, vector, lane = split_into_tiles(
+            schedule, dot, tile, lines, self._parts(isa)
+        )
         round_in_vectors(schedule, isa, block)
         schedule.compute_at(folded, block, preserve_unit_loops=True)
         *_, fold_x, fold_n = schedule.get_loops(folded)
@@ -226,13 +246,17 @@ class TileLoops(NamedTuple):
 
 
 def split_into_tiles(
-    schedule: Schedule, dot: DotProduct, tile: ConvolutionTile, lines: int
+    schedule: Schedule, dot: DotProduct, tile: ConvolutionTile, lines: int, parts: int = 1
 ) -> TileLoops:
-    """Let the block `result` of so many lines be written tile by tile."""
+    """Let the block `result` of so many lines be written tile by tile.
+
+    All units of one of the `parts`, of lines or else of the only line, come before the next part.
+    """
     row, unit = schedule.get_loops(schedule.get_sblock("result"))
-    line, block, position = schedule.split(row, [lines, None, tile.positions])
+    of_part = max(lines // parts, 1)
+    part, line, block, position = schedule.split(row, [parts, of_part, None, tile.positions])
     outer, vector, lane = schedule.split(unit, [None, tile.vectors, dot.lanes])
-    schedule.reorder(outer, line, block, position, vector, lane)
+    schedule.reorder(part, outer, line, block, position, vector, lane)
     return TileLoops(block, position, vector, lane)
 
 

@@ -34,6 +34,11 @@ class Depthwise(OneOperand):
     tile: DepthwiseTile
     saturates: bool = False
 
+    @property
+    def products(self) -> int:
+        """Those of every tap."""
+        return self.stored.rows * self.stored.width * self.window.taps
+
     def lower(self, library: Library, isa: Isa) -> Schedule:
         """The loops, scheduled."""
         window, channels = self.window, self.stored.columns

@@ -22,6 +22,9 @@ from fpc.backends.tvm.library import Expression, Library, Schedule, Tensor
 from fpc.ir.constant import Array
 from fpc.ir.dtype import DType
 
+_COPIED_ONCE = 8
+"""Lines of a map for each that two bands of it both copy, at least."""
+
 
 @dataclass(frozen=True)
 class DepthwiseColumns(OneOperand):
@@ -32,6 +35,11 @@ class DepthwiseColumns(OneOperand):
     window: Window
     tile: DepthwiseTile
     saturates: bool = False
+
+    @property
+    def products(self) -> int:
+        """Those of every tap."""
+        return self.stored.rows * self.stored.width * self.window.taps
 
     def lower(self, library: Library, isa: Isa) -> Schedule:
         """The loops, scheduled."""
@@ -84,10 +92,13 @@ class DepthwiseColumns(OneOperand):
     def _schedule(self, library: Library, dot: ColumnDot, schedule: Schedule) -> None:
         padded, totals, result = map(schedule.get_sblock, ("padded", TOTALS, "result"))
         row, channel = schedule.get_loops(result)
-        lines = self.window.batch * self.window.count[0]
-        line, block, position = schedule.split(row, [lines, None, self.tile.positions])
+        window = self.window
+        bands, blocks = window.batch * _bands(window), window.count[1] // self.tile.positions
+        band, line, block, position = schedule.split(
+            row, [bands, None, blocks, self.tile.positions]
+        )
         vector, lane = schedule.split(channel, [None, dot.lanes])
-        schedule.reorder(vector, line, block, position, lane)
+        schedule.reorder(band, vector, line, block, position, lane)
         schedule.compute_at(totals, block, preserve_unit_loops=True)
         schedule.compute_at(padded, vector, preserve_unit_loops=True)
         schedule.vectorize(schedule.get_loops(padded)[-1])
@@ -110,6 +121,16 @@ def pack_columns(weights: Array, channels: int, dot: ColumnDot) -> Array:
     padded[:count, :, :columns] = weights
     split = padded.reshape(-1, dot.lanes, rows, padded.shape[2] // dot.columns, dot.columns)
     return np.ascontiguousarray(split.transpose(0, 2, 3, 1, 4))
+
+
+def _bands(window: Window) -> int:
+    """Into how many bands of lines a map is cut, each padded on its own: one a thread of two.
+
+    Threads that share lines would write into the same lines of the cache.
+    """
+    copied, stride, count = window.reach[0], window.strides[0], window.count[0]
+    twice = copied - stride * count
+    return 2 if count % 2 == 0 and twice * _COPIED_ONCE <= copied else 1
 
 
 def _steps(window: Window, dot: ColumnDot) -> int:

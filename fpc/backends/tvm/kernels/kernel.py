@@ -29,6 +29,11 @@ class Kernel(ABC):
     def result(self) -> Buffer:
         """How the result is stored."""
 
+    @property
+    def products(self) -> int:
+        """How many products it sums up, those of padded channels left out."""
+        return 0
+
     @abstractmethod
     def lower(self, library: Library, isa: Isa) -> Schedule:
         """The scheduled function of operands, parameters and result, in this order."""

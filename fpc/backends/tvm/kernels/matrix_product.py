@@ -57,6 +57,11 @@ class MatrixProduct(Kernel):
             return DType.F32
         return DType.I32 if self.rounds_twice else DType.I64
 
+    @property
+    def products(self) -> int:
+        """Those of rows by columns."""
+        return self.stored.rows * self.stored.width * self.shapes[0][-1]
+
     def lower(self, library: Library, isa: Isa) -> Schedule:
         """The loops, scheduled."""
         (*batch_a, rows, depth), (*batch_b, _, _) = self.shapes

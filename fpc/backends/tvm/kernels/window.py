@@ -35,6 +35,11 @@ class Window:
         return cls(1, (1, rows), (1, rows), (1, 1))
 
     @property
+    def taps(self) -> int:
+        """How many taps the kernel has."""
+        return self.kernel[0] * self.kernel[1]
+
+    @property
     def reach(self) -> tuple[int, int]:
         """Rows and columns that all windows of an image together touch, padding included."""
         return self._reach(0), self._reach(1)

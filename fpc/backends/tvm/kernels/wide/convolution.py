@@ -38,6 +38,11 @@ class WideConvolution(OneOperand):
     scaling: Scaling
     parts: int = 1
 
+    @property
+    def products(self) -> int:
+        """Those of every tap and input channel."""
+        return self.stored.rows * self.stored.width * self.window.taps * self.operand.width
+
     def units(self, isa: Isa) -> int:
         """Output channels that are computed, whole vectors."""
         return round_up(self.stored.width, isa.dot.lanes)

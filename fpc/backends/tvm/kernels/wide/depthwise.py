@@ -32,6 +32,11 @@ class WideDepthwise(OneOperand):
     sums: DType
     scaling: Scaling
 
+    @property
+    def products(self) -> int:
+        """Those of every tap."""
+        return self.stored.rows * self.stored.width * self.window.taps
+
     def lower(self, library: Library, isa: Isa) -> Schedule:
         """The loops, scheduled."""
         window, channels = self.window, self.stored.columns
