@@ -84,7 +84,7 @@ def _spatial(draw: Draw) -> Graph:
 
 
 def _depthwise(draw: Draw) -> Graph:
-    x = draw.type((1, 5, 12, 20))
+    x = draw.type((1, 6, 12, 20))
     w, b, scale = draw.weights((20, 3, 3, 1), x)
     op = ops.Conv2d(pads=(1, 1, 1, 1), groups=20, layout=NHWC)
     return one_op(op, [x, w, b], draw.quant(scale))

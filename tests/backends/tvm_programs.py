@@ -22,15 +22,12 @@ from fpc.backends.tvm.build import build
 from fpc.backends.tvm.build_program import LIBRARY
 from fpc.backends.tvm.isa.description import Isa
 from fpc.backends.tvm.isa.table import runs_here
-from fpc.backends.tvm.kernels import convolution, depthwise
-from fpc.backends.tvm.kernels.convolution import Convolution
-from fpc.backends.tvm.kernels.depthwise import Depthwise
-from fpc.backends.tvm.kernels.depthwise_columns import DepthwiseColumns
 from fpc.backends.tvm.library import Library
 from fpc.backends.tvm.planner import plan
 from fpc.backends.tvm.program import Call, Program, Slot
 from fpc.backends.tvm.relax_program import ENTRY, relax_module
 from fpc.backends.tvm.requirements import PINNED
+from fpc.backends.tvm.tuning.tile_space import tile_space
 from fpc.diagnostics.errors import UnsupportedOpError
 from fpc.driver.backend import archive
 from fpc.interp.executor import run
@@ -85,24 +82,14 @@ def _joined(first: Plan, second: Plan) -> Plan:
     return Plan(program, first.parameters + second.parameters)
 
 
-def with_kernel_tiled(planned: Plan, index: int, tile: object) -> Plan:
-    """The same program with another tile of one of its kernels."""
-    kernels = list(planned.program.kernels)
-    kernels[index] = replace(kernels[index], tile=tile)
-    return Plan(replace(planned.program, kernels=tuple(kernels)), planned.parameters)
-
-
 def tilings(planned: Plan, isa: Isa) -> list[Plan]:
     """The program with every tile of its one kernel that has tiles."""
-    for index, kernel in enumerate(planned.program.kernels):
-        match kernel:
-            case Convolution():
-                tiles = convolution.tiles(kernel, isa)
-            case Depthwise() | DepthwiseColumns():
-                tiles = depthwise.tiles(kernel.window, isa)
-            case _:
-                continue
-        return [with_kernel_tiled(planned, index, tile) for tile in tiles]
+    kernels = planned.program.kernels
+    for index, kernel in enumerate(kernels):
+        tiled = [(*kernels[:index], one, *kernels[index + 1 :]) for one in tile_space(kernel, isa)]
+        if tiled:
+            programs = [replace(planned.program, kernels=each) for each in tiled]
+            return [Plan(program, planned.parameters) for program in programs]
     raise AssertionError(planned.program)
 
 

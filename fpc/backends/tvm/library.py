@@ -183,6 +183,11 @@ class Library:
             return self.minimum(integer.astype("uint32"), limit).astype(dtype.numpy.name)
         return self.cast(self.minimum(integer, self.i32(dtype.maximum)), dtype)
 
+    def narrow(self, integer: Expression, wide: DType, narrow: DType) -> Expression:
+        """An integer of a signed type as the nearest one of a narrower type."""
+        least, greatest = (self.constant(n, wide) for n in (narrow.minimum, narrow.maximum))
+        return self.cast(self.maximum(self.minimum(integer, greatest), least), narrow)
+
     def product(self, a: Expression, b: Expression) -> Expression:
         """The product of two float32 values, rounded to float32 before it is added to anything.
 

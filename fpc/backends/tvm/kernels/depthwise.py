@@ -16,12 +16,15 @@ from fpc.backends.tvm.kernels.window import Window
 from fpc.backends.tvm.library import Expression, Library, Schedule
 from fpc.ir.dtype import DType
 
+_WEIGHTS_IN_REGISTERS = 9
+
 
 @dataclass(frozen=True)
 class DepthwiseTile:
-    """How many neighbouring positions of one vector of channels are summed at a time."""
+    """How many neighbouring positions and lines of one vector of channels are written at a time."""
 
     positions: int
+    lines: int = 1
 
 
 @dataclass(frozen=True)
@@ -78,12 +81,14 @@ class Depthwise(OneOperand):
     def _schedule(self, schedule: Schedule, isa: Isa) -> None:
         totals, result = schedule.get_sblock(TOTALS), schedule.get_sblock("result")
         row, channel = schedule.get_loops(result)
-        lines = self.window.batch * self.window.count[0]
-        line, block, position = schedule.split(row, [lines, None, self.tile.positions])
+        lines, tile = self.window.batch * self.window.count[0], self.tile
+        shape = [lines // tile.lines, tile.lines, None, tile.positions]
+        line_block, line, block, position = schedule.split(row, shape)
         outer, lane = schedule.split(channel, [None, isa.lanes])
-        schedule.reorder(line, outer, block, position, lane)
-        round_in_vectors(schedule, isa, block)
-        schedule.compute_at(totals, block, preserve_unit_loops=True)
+        schedule.reorder(line_block, outer, block, line, position, lane)
+        sums = position if weights_stay(self.window) else block
+        round_in_vectors(schedule, isa, sums)
+        schedule.compute_at(totals, sums, preserve_unit_loops=True)
         *_, x, lanes, i = schedule.get_loops(totals)
         schedule.reorder(i, x, lanes)
         # A reduction takes no vectors any more once its start is a block of its own.
@@ -92,12 +97,31 @@ class Depthwise(OneOperand):
             schedule.unroll(loop)
         start_from_bias(schedule, totals, i)
         schedule.vectorize(lane)
+        schedule.unroll(line)
         schedule.unroll(position)
         vectorise_rows(schedule, "padded", isa.lanes)
 
 
+def weights_stay(window: Window) -> bool:
+    """Whether the weights of all taps stay in registers while positions are summed one by one.
+
+    Sums of one position are then rounded while those of the next are begun. Otherwise all positions
+    of a tile are summed tap by tap, so that a weight is loaded once.
+    """
+    return math.prod(window.kernel) <= _WEIGHTS_IN_REGISTERS
+
+
 def tiles(window: Window, isa: Isa) -> Iterator[DepthwiseTile]:
-    """The tile space: whole tiles whose sums fit into the registers."""
+    """The tile space: those of a line, on ARM also of two where weights stay in registers."""
+    yield from line_tiles(window, isa)
+    if isa.adds_pairs and weights_stay(window) and window.count[0] % 2 == 0:
+        for tile in line_tiles(window, isa):
+            if 2 * tile.positions <= isa.accumulators:
+                yield DepthwiseTile(tile.positions, 2)
+
+
+def line_tiles(window: Window, isa: Isa) -> Iterator[DepthwiseTile]:
+    """Whole tiles of one line whose sums fit into the registers."""
     for positions in range(1, isa.accumulators + 1):
         if window.count[1] % positions == 0:
             yield DepthwiseTile(positions)

@@ -13,7 +13,7 @@ import numpy as np
 
 from fpc.backends.tvm.buffer import Buffer, Parameter, round_up
 from fpc.backends.tvm.isa.description import Isa, Rounding
-from fpc.backends.tvm.kernels.elementwise import SUM, scaled_sum
+from fpc.backends.tvm.kernels.residual import Residual
 from fpc.backends.tvm.library import (
     Block,
     Expression,
@@ -41,34 +41,10 @@ STEPS = "steps"
 """The block of a kernel that rounds sums, where an instruction does."""
 
 _LARGEST_REAL = 2.0**21
-"""Numbers below it are rounded right without being clamped first."""
+"""Numbers below it are rounded right by an addition without being clamped first."""
 
-
-@dataclass(frozen=True)
-class Residual:
-    """A tensor that is added to requantised sums.
-
-    `numbers` are the parameter `SUM` of the addition, whose first operand has no zero point.
-    """
-
-    x: Tensor
-    numbers: Tensor
-
-    @classmethod
-    def of(cls, library: Library, operand: Buffer) -> Residual:
-        """A stored tensor and the numbers, as arguments of a function."""
-        [numbers] = SUM
-        return cls(library.placeholder(operand, "residual"), library.parameter(numbers, "numbers"))
-
-    @property
-    def limits(self) -> tuple[Expression, Expression, Expression]:
-        """The zero point of the sum as stored, its least and greatest integer less that."""
-        least, greatest, zero_point = (self.numbers[i] for i in range(4, 7))
-        return zero_point, least, greatest
-
-    def added(self, library: Library, steps: Expression, *place: Expression) -> Expression:
-        """The sum of int32 `steps` and of the tensor at a place, less the zero point."""
-        return scaled_sum(steps, library.i32(self.x[place]), self.numbers)
+_LARGEST_STEPS = 2.0**14
+"""Numbers below it leave 16 bits room for a zero point."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +52,8 @@ class Epilogue:
     """A requantisation's parameters as expressions read them, and its result's storage.
 
     Where it `saturates`, the result's range is that of its type, and no sum is so great that it
-    could not be rounded before it is clamped from above. With a `residual` the result is the sum of
-    that and of what is requantised.
+    could not be rounded, and get its zero point, before it is clamped. With a `residual` the result
+    is the sum of that and of what is requantised.
     """
 
     bias: Tensor
@@ -175,14 +151,15 @@ class Epilogue:
         )
 
     def _narrow(self, library: Library, steps: Expression, *place: Expression) -> Expression:
-        """The stored result for rounded numbers: limits are integers, so it may be clamped last."""
+        """The stored result for rounded numbers; they are clamped last, as limits are integers."""
         limits = [self.limits[i] for i in range(3)]
         if self.residual is not None:
             clamped = library.maximum(library.minimum(steps, limits[2]), limits[1])
             steps, limits = self.residual.added(library, clamped, *place), self.residual.limits
-        least, greatest = (library.i32(n) for n in (DType.I16.minimum, DType.I16.maximum))
-        narrow = library.cast(library.maximum(library.minimum(steps, greatest), least), DType.I16)
+        narrow = library.narrow(steps, DType.I32, DType.I16)
         zero_point, low, high = (library.cast(limit, DType.I16) for limit in limits)
+        if self.saturates:
+            return library.narrow(narrow + zero_point, DType.I16, self.stored.dtype)
         clamped = library.maximum(library.minimum(narrow, high), low)
         return library.cast(clamped + zero_point, self.stored.dtype)
 
@@ -251,14 +228,13 @@ def padded_channels(values: Array, lanes: int) -> Array:
     return np.pad(values, (0, round_up(values.size, lanes) - values.size))
 
 
-def saturates(stored: Buffer, limits: Array, reals: Array) -> bool:
-    """Whether a requantisation may clamp last: see `Epilogue`. `reals` bound scaled sums."""
-    zero_point, low, high, _ = limits.tolist()
-    bound = float(np.abs(reals).max(initial=0.0))
-    return is_whole(stored, zero_point, low, high) and bound < _LARGEST_REAL
+def saturates(isa: Isa, stored: Buffer, limits: tuple[int, int, int], greatest: float) -> bool:
+    """Whether a result may be clamped last: see `Epilogue`.
 
-
-def is_whole(stored: Buffer, zero_point: int, low: int, high: int) -> bool:
-    """Whether the range of a result, less its zero point as stored, is that of its type."""
+    `limits` are its zero point as stored, its least and greatest integer less that; `greatest`
+    bounds the magnitude of what is clamped, less the zero point.
+    """
+    zero_point, low, high = limits
     dtype = stored.dtype
-    return (low + zero_point, high + zero_point) == (dtype.minimum, dtype.maximum)
+    whole = (low + zero_point, high + zero_point) == (dtype.minimum, dtype.maximum)
+    return whole and greatest < (_LARGEST_REAL if isa.rounding is None else _LARGEST_STEPS)

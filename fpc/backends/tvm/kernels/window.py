@@ -42,10 +42,14 @@ class Window:
     @property
     def reach(self) -> tuple[int, int]:
         """Rows and columns that all windows of an image together touch, padding included."""
-        return self._reach(0), self._reach(1)
+        return self.touched_by(self.count)
 
-    def _reach(self, axis: int) -> int:
-        last = (self.count[axis] - 1) * self.strides[axis]
+    def touched_by(self, count: tuple[int, int]) -> tuple[int, int]:
+        """Rows and columns from the first to the last that so many neighbouring windows touch."""
+        return self._touched_by(count, 0), self._touched_by(count, 1)
+
+    def _touched_by(self, count: tuple[int, int], axis: int) -> int:
+        last = (count[axis] - 1) * self.strides[axis]
         return last + self.dilations[axis] * (self.kernel[axis] - 1) + 1
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -12,10 +13,8 @@ from fpc.backends.tvm.buffer import Buffer
 from fpc.backends.tvm.isa.description import Isa
 from fpc.backends.tvm.kernels.convolution import Convolution, ConvolutionTile
 from fpc.backends.tvm.kernels.depthwise import Depthwise
-from fpc.backends.tvm.kernels.depthwise import tiles as depthwise_tiles
 from fpc.backends.tvm.kernels.depthwise_columns import DepthwiseColumns, pack_columns
 from fpc.backends.tvm.kernels.requantise import (
-    is_whole,
     limits_of,
     padded_channels,
     saturates,
@@ -23,7 +22,12 @@ from fpc.backends.tvm.kernels.requantise import (
 from fpc.backends.tvm.kernels.window import Window
 from fpc.backends.tvm.planning.elementwise import fused_sum_numbers
 from fpc.backends.tvm.planning.site import Site
-from fpc.backends.tvm.planning.tiles import convolution_tile, takes_groups
+from fpc.backends.tvm.planning.tiles import (
+    convolution_tile,
+    depthwise_tile,
+    line_tile,
+    takes_groups,
+)
 from fpc.interp.integer.rescale import effective_scales_float32
 from fpc.ir.constant import Array
 from fpc.ir.graph import Node
@@ -138,12 +142,13 @@ def _lies_in_lines(x: Buffer, window: Window, isa: Isa) -> bool:
 def _depthwise(site: Site[Conv2d], window: Window, weights: Array) -> None:
     isa, x, channels = site.isa, site.operand_as_is(), site.result.columns
     _require_range(site, weights)
-    tile = max(depthwise_tiles(window, isa), key=lambda tile: min(tile.positions, 8))
     filters, end = weights[..., 0], _end(site, weights, isa.lanes)
     if isa.column_dot is not None and window.dilations[1] == 1:
-        family, taps = DepthwiseColumns, pack_columns(filters, channels, isa.column_dot)
+        family, tile = DepthwiseColumns, line_tile(window, isa)
+        taps = pack_columns(filters, channels, isa.column_dot)
     else:
-        family, taps = Depthwise, np.zeros((*window.kernel, channels), np.int8)
+        family, tile = Depthwise, depthwise_tile(window, isa)
+        taps = np.zeros((*window.kernel, channels), np.int8)
         taps[..., : weights.shape[0]] = filters.transpose(1, 2, 0)
     kernel = family(x.buffer, site.result, window, tile, end.saturates)
     site.emit(kernel, [x], [taps, *end.parameters])
@@ -174,10 +179,11 @@ def _end(site: SumOfProducts, weights: Array, lanes: int) -> _End:
     if fused is None:
         return end
     numbers = fused_sum_numbers(Site(fused.node, site.assembler), fused.own)
-    low, high, zero_point = numbers[4:].tolist()
+    left, right, _, shift, low, high, zero_point = numbers.tolist()
+    greatest = math.ldexp(255.0 * (abs(left) + abs(right)), -shift)
     return _End(
         (*end.parameters, numbers),
-        is_whole(site.result, zero_point, low, high),
+        saturates(site.isa, site.result, (zero_point, low, high), greatest),
         site.assembler.operand(fused.residual),
     )
 
@@ -199,4 +205,6 @@ def _requantisation(site: SumOfProducts, weights: Array, lanes: int) -> _End:
         padded_channels(spread, lanes),
         limits,
     )
-    return _End(parameters, saturates(site.result, limits, greatest))
+    zero_point, low, high, _ = limits.tolist()
+    loudest = float(greatest.max(initial=0.0))
+    return _End(parameters, saturates(site.isa, site.result, (zero_point, low, high), loudest))

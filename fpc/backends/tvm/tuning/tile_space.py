@@ -22,8 +22,11 @@ def tile_space(kernel: AnyKernel, isa: Isa) -> Iterator[AnyKernel]:
         case Convolution():
             for tile in convolution.tiles(kernel, isa):
                 yield replace(kernel, tile=tile)
-        case Depthwise() | DepthwiseColumns():
+        case Depthwise():
             for tile in depthwise.tiles(kernel.window, isa):
+                yield replace(kernel, tile=tile)
+        case DepthwiseColumns():
+            for tile in depthwise.line_tiles(kernel.window, isa):
                 yield replace(kernel, tile=tile)
         case _:
             return

@@ -10,7 +10,6 @@ import numpy as np
 from fpc.backends.tvm.assembler import Stored
 from fpc.backends.tvm.buffer import round_up
 from fpc.backends.tvm.kernels.convolution import ConvolutionTile
-from fpc.backends.tvm.kernels.depthwise import tiles as depthwise_tiles
 from fpc.backends.tvm.kernels.requantise import padded_channels
 from fpc.backends.tvm.kernels.wide.convolution import WideConvolution, wide_dot, wide_tiles
 from fpc.backends.tvm.kernels.wide.depthwise import WideDepthwise
@@ -18,6 +17,7 @@ from fpc.backends.tvm.kernels.wide.scaling import Scaling
 from fpc.backends.tvm.kernels.window import Window
 from fpc.backends.tvm.planning.convolution import is_depthwise, tap_by_tap, ungrouped, window_of
 from fpc.backends.tvm.planning.site import Site
+from fpc.backends.tvm.planning.tiles import line_tile
 from fpc.backends.tvm.planning.transposed_convolution import spread_for
 from fpc.backends.tvm.planning.wide.floating import limits
 from fpc.interp.integer.fixed_point import quantize_multiplier, reduced_multiplier
@@ -87,7 +87,7 @@ def _arithmetic_intensity(tile: ConvolutionTile) -> tuple[float, int]:
 
 def _depthwise(site: Site[Conv2d], window: Window, weights: Array) -> None:
     isa, x, stored = site.isa, site.operand(), site.result
-    tile = max(depthwise_tiles(window, isa), key=lambda tile: min(tile.positions, 8))
+    tile = line_tile(window, isa)
     finish = _finish(site, _scaling(site), isa.lanes)
     taps = np.zeros((*window.kernel, stored.columns), x.buffer.dtype.numpy)
     taps[..., : weights.shape[0]] = weights[..., 0].transpose(1, 2, 0)
