@@ -12,11 +12,11 @@ import json
 import math
 import os
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Literal, TypeAlias, cast
+from typing import Any, Literal, TypeAlias, cast
 
 import numpy as np
 
@@ -106,15 +106,20 @@ def write_error(folder: Path, error: MeasureError) -> None:
     (folder / RESULT).write_text(json.dumps({"error": problem}))
 
 
+def raise_error(document: Mapping[str, Any]) -> None:
+    """`MeasureError` for an answer that `write_error` wrote."""
+    if "error" in document:
+        problem = document["error"]
+        raise MeasureError(
+            problem["code"], problem["message"], notes=problem["notes"], help=problem["help"]
+        )
+
+
 def read_answer(folder: Path) -> tuple[tuple[Array, ...], Result]:
     """What the program wrote; `MeasureError` for its error, or for an answer that is none."""
     try:
         document = json.loads((folder / RESULT).read_text())
-        if "error" in document:
-            problem = document["error"]
-            raise MeasureError(
-                problem["code"], problem["message"], notes=problem["notes"], help=problem["help"]
-            )
+        raise_error(document)
         result = _result(document)
         return read_arrays(folder / OUTPUTS), result
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -1,26 +1,12 @@
-"""Comparing kernels of a library, in a process that may die of them.
-
-The process finds a folder: `library.so`, `arrays.npz` (arguments, then the result that all must
-give) and `task.json`; it writes `result.json`.
-"""
+"""What is asked of those that compare kernels, and what they answer."""
 
 from __future__ import annotations
 
-import json
-import subprocess
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal, Protocol, TypeAlias
 
 from fpc.ir.constant import Array
-from fpc.measure.child import died, timed_out
-from fpc.measure.exchange import write_arrays
-
-LIBRARY, ARRAYS, TASK, RESULT = "library.so", "arrays.npz", "task.json", "result.json"
-MODULE = "fpc.measure.kernel_program"
-_TIMEOUT_S = 300.0
 
 KernelEvidence: TypeAlias = Literal["measured", "simulated"]
 
@@ -85,42 +71,3 @@ class KernelRunner(Protocol):
         may be the kernels' fault.
         """
         ...
-
-
-def run_kernel_program(
-    command: Sequence[str],
-    task: KernelTask,
-    *,
-    is_timed: bool = True,
-    environment: Mapping[str, str] | None = None,
-) -> tuple[KernelCosts, range]:
-    """What `command` says, which gets the task's folder as its last word, and where the code lay.
-
-    Kernels that are not timed have no costs: they are called for an emulator that counts, with a
-    mark before one call of every right one and a mark at the end. `MeasureError`
-    (`measure.runner-died`, `measure.timeout`).
-    """
-    with tempfile.TemporaryDirectory(prefix="fpc-kernels-") as place:
-        folder = Path(place)
-        (folder / LIBRARY).write_bytes(task.library)
-        write_arrays(folder / ARRAYS, (*task.arguments, task.expected))
-        document = {
-            "functions": list(task.names),
-            "columns": [task.own.start, task.own.stop],
-            "is_timed": is_timed,
-        }
-        (folder / TASK).write_text(json.dumps(document), encoding="utf-8")
-        try:
-            done = subprocess.run(
-                [*command, place],
-                capture_output=True,
-                timeout=_TIMEOUT_S,
-                check=False,
-                env=environment,
-            )
-        except subprocess.TimeoutExpired:
-            raise timed_out(_TIMEOUT_S) from None
-        if done.returncode != 0 or not (folder / RESULT).is_file():
-            raise died(done.returncode, done.stderr)
-        found = json.loads((folder / RESULT).read_text(encoding="utf-8"))
-    return KernelCosts(found["costs"], found["different"]), range(*found["code"])

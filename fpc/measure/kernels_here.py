@@ -6,13 +6,10 @@ import sys
 from dataclasses import dataclass
 
 from fpc.measure.device import device_name
-from fpc.measure.kernels import (
-    MODULE,
-    KernelCondition,
-    KernelCosts,
-    KernelTask,
-    run_kernel_program,
-)
+from fpc.measure.kernel_exchange import run_kernel_program
+from fpc.measure.kernels import KernelCondition, KernelCosts, KernelTask
+
+KERNEL_PROGRAM = ("-m", "fpc.measure.kernel_program")
 
 
 @dataclass(frozen=True)
@@ -25,5 +22,4 @@ class HostKernelRunner:
 
     def run(self, task: KernelTask) -> KernelCosts:
         """Microseconds."""
-        costs, _ = run_kernel_program((sys.executable, "-m", MODULE), task)
-        return costs
+        return run_kernel_program((sys.executable, *KERNEL_PROGRAM), task).found

@@ -13,13 +13,9 @@ from pathlib import Path
 
 from fpc.measure.emulation import TVM, ArmEmulator, guest_environment
 from fpc.measure.executed_blocks import BlockCounter, within
-from fpc.measure.kernels import (
-    MODULE,
-    KernelCondition,
-    KernelCosts,
-    KernelTask,
-    run_kernel_program,
-)
+from fpc.measure.kernel_exchange import run_kernel_program
+from fpc.measure.kernels import KernelCondition, KernelCosts, KernelTask
+from fpc.measure.kernels_here import KERNEL_PROGRAM
 from fpc.measure.llvm_mca import LlvmMca
 
 
@@ -46,13 +42,13 @@ class SimulatedKernelRunner:
         """
         with tempfile.TemporaryDirectory(prefix="fpc-qemu-") as name:
             counter = BlockCounter.built(Path(name), self.compiler)
-            command = (*self.emulator.python(*counter.options), "-m", MODULE)
-            found, code = run_kernel_program(
+            command = (*self.emulator.python(*counter.options), *KERNEL_PROGRAM)
+            answer = run_kernel_program(
                 command, task, is_timed=False, environment=guest_environment()
             )
-            calls = counter.parts(len(found.right))
-        cycles = (self._model.cycles(within(call, code)) for call in calls)
-        return replace(found, costs=dict(zip(found.right, cycles, strict=True)))
+            calls = counter.parts(len(answer.found.right))
+        cycles = [self._model.cycles(within(call, answer.code)) for call in calls]
+        return replace(answer.found, costs=dict(zip(answer.found.right, cycles, strict=True)))
 
     @property
     def _model(self) -> LlvmMca:

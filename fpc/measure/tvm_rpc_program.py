@@ -12,7 +12,7 @@ from typing import Any
 
 from fpc.measure.exchange import Plan
 from fpc.measure.timed_program import measure_and_leave
-from fpc.measure.tvm_rpc import RemoteTvmModel
+from fpc.measure.tvm_rpc import BoardSession, RemoteTvmModel
 from fpc.measure.tvm_tracker import RegisteredBoard
 
 
@@ -21,11 +21,10 @@ def main() -> None:
     modules: dict[str, Any] = sys.modules
     modules["torch"] = None  # TVM would import it where it finds it, which takes a second
     os.environ["TVM_USE_RUNTIME_LIB"] = "1"  # nor does a client need TVM's compiler
-    host, port, match_key, key = sys.argv[1:5]
-    board = RegisteredBoard(host, int(port), match_key)
+    board, key = RegisteredBoard.of_words(sys.argv[1:4]), sys.argv[4]
 
     def load(content: bytes, plan: Plan) -> RemoteTvmModel:
-        return RemoteTvmModel(board, key, content, plan.config.timeout_s)
+        return RemoteTvmModel(BoardSession(board, key, plan.config.timeout_s), content)
 
     measure_and_leave(load, RemoteTvmModel.machine)
 

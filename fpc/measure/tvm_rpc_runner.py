@@ -7,17 +7,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from fpc.diagnostics.errors import MeasureError, UsageError
+from fpc.diagnostics.errors import UsageError
 from fpc.ir.constant import Array
 from fpc.measure.answers import clocked, one_by_one
-from fpc.measure.child import TIMEOUT, run_program
+from fpc.measure.child import run_program
 from fpc.measure.exchange import Plan, Result
 from fpc.measure.protocol import Failure, MeasureConfig, Request, Timing
-from fpc.measure.tvm_rpc import LOST, lost
+from fpc.measure.tvm_rpc_boards import on_some_board
 from fpc.measure.tvm_tracker import Tracker
-
-_GONE = f"measure.{LOST}"
-_NONE_LEFT = frozenset({"measure.no-board", "measure.boards-busy", "measure.tracker-unreachable"})
 
 _Answer: TypeAlias = tuple[tuple[Array, ...], Result]
 
@@ -49,30 +46,8 @@ class TvmRpcRunner:
         return replace(clocked(request, config, outputs, result), frames_per_second=None)
 
     def _run(self, request: Request, config: MeasureConfig) -> _Answer:
-        try:
-            return self._run_once(request, config)
-        except MeasureError as error:
-            if error.code != _GONE:
-                raise
-            loss = error
-        # Only once more: a network that brings boards down shall not bring down the farm.
-        try:
-            return self._run_once(request, config)
-        except MeasureError as error:
-            if error.code not in {_GONE, *_NONE_LEFT}:
-                raise
-            loss.notes = (*loss.notes, f"tried another board: {error.message}")
-            raise loss from None
+        def run(board: tuple[str, ...]) -> _Answer:
+            command = (sys.executable, "-m", "fpc.measure.tvm_rpc_program", *board)
+            return run_program(command, request.content, request.inputs, Plan(config))
 
-    def _run_once(self, request: Request, config: MeasureConfig) -> _Answer:
-        key = self.tracker.wanted_key()
-        board = self.tracker.request(key, config.timeout_s)
-        command = (sys.executable, "-m", "fpc.measure.tvm_rpc_program")
-        place = (board.host, str(board.port), board.match_key, key)
-        try:
-            return run_program((*command, *place), request.content, request.inputs, Plan(config))
-        except MeasureError as error:
-            # A board without power says nothing, which takes as long as a model that is slow.
-            if error.code == f"measure.{TIMEOUT}" and not board.answers():
-                raise lost(board, error.message) from None
-            raise
+        return on_some_board(self.tracker, config.timeout_s, run)

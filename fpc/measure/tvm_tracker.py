@@ -11,7 +11,7 @@ import json
 import re
 import socket
 import struct
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Self
@@ -40,6 +40,17 @@ class RegisteredBoard:
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"
+
+    @classmethod
+    def of_words(cls, words: Sequence[str]) -> Self:
+        """What `words` said."""
+        host, port, match_key = words
+        return cls(host, int(port), match_key)
+
+    @property
+    def words(self) -> tuple[str, str, str]:
+        """The board on a command line."""
+        return (self.host, str(self.port), self.match_key)
 
     def answers(self) -> bool:
         """Whether anything still listens there."""

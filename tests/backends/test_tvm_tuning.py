@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ from fpc.driver import tune_kernel
 from fpc.driver.tune import TuneOptions, tune
 from fpc.driver.tune_kernel import Refusal, best_tile, costs_of
 from fpc.measure.child import died
-from fpc.measure.kernel_program import wrong_elements
+from fpc.measure.kernel_exchange import KernelOrder
 from fpc.measure.kernel_rounds import best_of_rounds
 from fpc.measure.kernels import KernelCondition, KernelCosts, KernelTask
 from fpc.measure.kernels_here import HostKernelRunner
@@ -179,8 +180,9 @@ def test_padding_of_a_result_may_hold_anything():
     expected = np.arange(12).reshape(3, 4)
     found = expected.copy()
     found[:, 3] = 99
-    assert wrong_elements(found, expected, slice(0, 3)) == 0
-    assert wrong_elements(found, expected, slice(1, 4)) == 3
+    order = KernelOrder(Path(), [], (), expected, slice(0, 3), is_timed=True)
+    assert order.wrong_elements(found) == 0
+    assert replace(order, own=slice(1, 4)).wrong_elements(found) == 3
 
 
 def test_kernels_take_turns_and_only_the_fastest_go_on():

@@ -15,7 +15,7 @@ from fpc.backends.tvm.isa.table import ISAS
 from fpc.backends.tvm.library import Library
 from fpc.backends.tvm.linking import linker
 from fpc.backends.tvm.program import Program
-from fpc.backends.tvm.relax_program import relax_module
+from fpc.backends.tvm.relax_program import kernels_module, relax_module
 
 PROGRAM, LIBRARY = "program.json", "model.so"
 
@@ -27,12 +27,15 @@ def main() -> None:
     modules["torch"] = None  # TVM would import it where it finds it, which takes a second
     program = Program.from_json((folder / PROGRAM).read_text(encoding="utf-8"))
     isa, library = ISAS[program.isa], Library.load()
-    executable = library.executable(relax_module(program, library, isa), isa.target)
+    if program.calls:
+        compiled = library.executable(relax_module(program, library, isa), isa.target)
+    else:
+        compiled = library.compiled(kernels_module(program, library, isa), isa.target)
 
     def link(output: str, objects: list[str], **_: object) -> None:
         subprocess.run([linker(isa), "-shared", "-s", "-o", output, *objects], check=True)
 
-    executable.export_library(str(folder / LIBRARY), fcompile=link)
+    compiled.export_library(str(folder / LIBRARY), fcompile=link)
 
 
 if __name__ == "__main__":

@@ -260,6 +260,10 @@ class Library:
         """The type of a tensor in a graph of calls."""
         return self.relax.TensorType(parameter.shape, parameter.dtype_name)
 
+    def compiled(self, module: Module, target: Mapping[str, object]) -> Any:
+        """Scheduled functions compiled for a machine, each under its own name."""
+        return self.tvm.compile(module, target=self.target(target))
+
     def executable(self, module: Module, target: Mapping[str, object]) -> Any:
         """A graph of calls of scheduled functions, compiled for a machine.
 

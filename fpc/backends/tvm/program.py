@@ -31,7 +31,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Program:
-    """Calls in order.
+    """Calls in order; without any, the library holds the kernels alone.
 
     `isa` names the instruction set that the kernels are scheduled for. Weights, scales and zero
     points are values of parameters: networks that differ in nothing else have equal programs.

@@ -31,6 +31,13 @@ def relax_module(program: Program, library: Library, isa: Isa) -> Module:
     return builder.get()
 
 
+def kernels_module(program: Program, library: Library, isa: Isa) -> Module:
+    """The module of the kernels alone."""
+    builder = library.relax.BlockBuilder()
+    add_kernels(builder, program, library, isa)
+    return builder.get()
+
+
 def add_kernels(builder: Any, program: Program, library: Library, isa: Isa) -> list[Any]:
     """The kernels as functions of the module that `builder` builds, in their order."""
     return [

@@ -10,7 +10,7 @@ from fpc.backends.tvm.assembler import Plan, Stored
 from fpc.backends.tvm.buffer import Parameter
 from fpc.backends.tvm.isa.description import Isa
 from fpc.backends.tvm.kernels.table import AnyKernel
-from fpc.backends.tvm.program import Call, Program, Slot
+from fpc.backends.tvm.program import Program, Slot
 from fpc.backends.tvm.tuning.tile_space import tile_space, untiled
 from fpc.ir.constant import Array
 from fpc.ir.graph import Value
@@ -44,18 +44,14 @@ class Case:
         return self.calls * (products + _PRODUCTS_AN_ELEMENT * elements)
 
     def program(self, candidates: Sequence[AnyKernel], isa: Isa) -> Program:
-        """All of `candidates`, called on the case's arguments."""
-        arguments = (
-            *(Slot("input", index) for index in range(len(self.operands))),
-            *(Slot("parameter", index) for index in range(len(self.parameters))),
-        )
+        """All of `candidates`, which take the case's arguments, and no calls of them."""
         return Program(
             isa=isa.name,
             inputs=self.kernel.operands,
             parameters=tuple(map(Parameter.of, self.parameters)),
             kernels=tuple(candidates),
-            calls=tuple(Call(index, arguments) for index in range(len(candidates))),
-            outputs=tuple(Slot("result", index) for index in range(len(candidates))),
+            calls=(),
+            outputs=(),
         )
 
 
