@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
@@ -12,6 +12,7 @@ from fpc.diagnostics.errors import INTERRUPTED_EXIT_STATUS, MeasureError, UsageE
 
 if TYPE_CHECKING:
     from fpc.measure.protocol import Runner
+    from fpc.measure.tvm_tracker import Tracker
 
 _HOST, _SSH, _QEMU = "host", "ssh:HOST", "qemu"
 TVM_RPC = "tvm-rpc:HOST:PORT/KEY"
@@ -73,6 +74,17 @@ def clock(on: str, board_python: str, backend: str | None = None) -> Runner:
     if _kind(on) == _kind(_SSH):
         return SshRunner(Board(place, board_python))
     return LiteRtRunner()
+
+
+def kernel_place(on: str | None) -> Tracker | Literal["host", "qemu"] | None:
+    """Where kernels are compared, None for wherever they can be; `UsageError` for other places."""
+    from fpc.measure.tvm_tracker import Tracker
+
+    if on is None:
+        return None
+    if _kind(on) == _kind(TVM_RPC):
+        return Tracker.parse(on.removeprefix(_kind(on)))
+    return cast('Literal["host", "qemu"]', one_of("on", on, (_HOST, _QEMU, TVM_RPC)))
 
 
 def _kind(on: str) -> str:

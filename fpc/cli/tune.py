@@ -18,6 +18,7 @@ from fpc.cli.console import (
     standard_output,
 )
 from fpc.cli.options import InputShapes, Json, TargetName, parse_input_shapes
+from fpc.cli.runners import kernel_place
 
 if TYPE_CHECKING:
     from fpc.driver.tune import Tuned, TunedNetwork
@@ -34,6 +35,14 @@ def run(
         list[Path], typer.Argument(help="Networks, ONNX files.", metavar="MODEL.onnx")
     ],
     target: TargetName = "host",
+    on: Annotated[
+        str | None,
+        typer.Option(
+            help="`host` times kernels here, `tvm-rpc:HOST:PORT/KEY` on boards of that tracker, "
+            "`qemu` counts the cycles of a simulated Cortex-A72. [host, or qemu for other "
+            "instructions]"
+        ),
+    ] = None,
     budget: Annotated[
         float | None,
         typer.Option(help="Begin no further kernel after so many seconds.", min=0.0),
@@ -49,11 +58,11 @@ def run(
 ) -> None:
     """Compare the tiles of all kernels of MODELs; `fpc compile --tiles` takes the best ones.
 
-    Kernels are timed on this machine; those for a Cortex-A72 are simulated.
+    A tile counts only when its kernel has every bit of the interpreter.
     """
     from fpc.driver.tune import TuneOptions, tune
 
-    options = TuneOptions(output, target, budget, parse_input_shapes(input_shape))
+    options = TuneOptions(output, target, kernel_place(on), budget, parse_input_shapes(input_shape))
     with progress_bars(enabled=not json) as progress:
         tuned = tune(models, options, progress)
     if json:

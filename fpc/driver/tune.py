@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 from fpc.backends.tvm.isa.description import Isa
 from fpc.backends.tvm.isa.table import runs_here
@@ -28,7 +29,9 @@ from fpc.ir.graph import Graph
 from fpc.measure.emulation import PROCESSOR
 from fpc.measure.kernels import CostUnit, KernelCondition, KernelEvidence, KernelRunner
 from fpc.measure.kernels_here import HostKernelRunner
+from fpc.measure.kernels_on_boards import BoardKernelRunner
 from fpc.measure.kernels_simulated import SimulatedKernelRunner
+from fpc.measure.tvm_tracker import Tracker
 from fpc.targets import catalog
 
 
@@ -36,13 +39,15 @@ from fpc.targets import catalog
 class TuneOptions:
     """What tiles are for and where they go.
 
-    Kernels that the file `output` has, compared on the same machine with the same versions, are not
-    compared again. After `budget_s` seconds no further kernel is begun; those with most work come
-    first.
+    Kernels are compared `on` this machine, an emulated one or boards of a tracker: if nothing else
+    is said here, and emulated where this machine has other instructions than the target. Those that
+    the file `output` has from the same machine with the same versions are not compared again. After
+    `budget_s` seconds no further kernel is begun; those with most work come first.
     """
 
     output: Path
     target: str = "host"
+    on: Tracker | Literal["host", "qemu"] | None = None
     budget_s: float | None = None
     input_shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict[str, tuple[int, ...]])
 
@@ -86,14 +91,13 @@ def tune(
 ) -> Tuned:
     """Compare the tiles of all kernels of `models` and keep the best ones in the file.
 
-    Without a `runner` they are timed on this machine, or simulated where it has other instructions
-    than the target. `UsageError` (`usage.tune-target`) for a target that can be neither,
-    `BackendError` for a file of something else, and whatever compiling a model or running a kernel
-    raises.
+    A `runner` takes the place of the one that `options` choose. `UsageError` (`usage.tune-target`)
+    for a target whose kernels cannot be compared there, `BackendError` for a file of something
+    else, and whatever compiling a model or running a kernel raises.
     """
     isa = _isa_of(options.target)
     check_file_writable(options.output)
-    runner = runner if runner is not None else _runner_for(isa, options.target)
+    runner = runner if runner is not None else _runner_for(isa, options)
     condition = runner.condition()
     table, circumstances = _kept(options.output, isa), _circumstances(condition)
     networks = _networks(models, options, isa, progress)
@@ -127,16 +131,23 @@ def _isa_of(target: str) -> Isa:
     return isa_of(catalog.load(target))
 
 
-def _runner_for(isa: Isa, target: str) -> KernelRunner:
-    if runs_here(isa):
-        return HostKernelRunner()
-    if isa.target.get("mcpu") == PROCESSOR:
-        return SimulatedKernelRunner()
+def _runner_for(isa: Isa, options: TuneOptions) -> KernelRunner:
+    match options.on:
+        case Tracker() as tracker:
+            return BoardKernelRunner(tracker)
+        case "host" | None if runs_here(isa):
+            return HostKernelRunner()
+        case "qemu" | None if isa.target.get("mcpu") == PROCESSOR:
+            return SimulatedKernelRunner()
+        case "qemu":
+            problem = f"simulated: that is a {PROCESSOR}'s instructions only"
+        case _:
+            problem = "timed on this machine, which has other instructions"
     raise UsageError(
         "tune-target",
-        f"kernels for {isa.name} can be neither timed nor simulated on this machine",
-        help=f"--on tvm-rpc:HOST:PORT/KEY times them on a board; or run `fpc tune --target host` "
-        f"on a machine like {target}, and bring the file here for --tiles",
+        f"kernels for {isa.name} cannot be {problem}",
+        help="--on tvm-rpc:HOST:PORT/KEY times them on a board; or run `fpc tune --target host` on "
+        f"a machine like {options.target}, and bring the file here for --tiles",
     )
 
 

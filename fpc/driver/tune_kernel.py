@@ -17,8 +17,8 @@ from fpc.measure.kernels import KernelRunner, KernelTask
 
 _LEAST_GAIN = 0.02
 """Tiles that cost less by no more than this share are not taken for better."""
-_OF_KERNELS = frozenset({"measure.runner-died", "measure.timeout", "measure.board-lost"})
-"""What a kernel can do to the process that runs it."""
+_OF_KERNELS = frozenset({"measure.runner-died", "measure.timeout"})
+"""What a kernel can do to the process that runs it; boards are not risked one after the other."""
 
 
 @dataclass(frozen=True)

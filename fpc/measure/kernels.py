@@ -67,7 +67,7 @@ class KernelRunner(Protocol):
     def run(self, task: KernelTask) -> KernelCosts:
         """The costs.
 
-        `MeasureError`, of which `measure.runner-died`, `measure.timeout` and `measure.board-lost`
-        may be the kernels' fault.
+        `MeasureError`, of which `measure.runner-died` and `measure.timeout` may be the kernels'
+        fault.
         """
         ...

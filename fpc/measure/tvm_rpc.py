@@ -158,8 +158,8 @@ def lost(board: RegisteredBoard, fact: str) -> MeasureError:
         LOST,
         f"the board at {board} was lost during the measurement",
         notes=last_lines(fact.encode()),
-        help="did it restart, or run out of memory? Samples of other models are kept; measure "
-        "this one again",
+        help="did it restart, or run out of memory? What was found before is kept; the same "
+        "command again goes on there",
     )
 
 

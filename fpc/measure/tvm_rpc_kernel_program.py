@@ -2,8 +2,7 @@
 
 `python -m fpc.measure.tvm_rpc_kernel_program HOST PORT MATCH_KEY KEY TIMEOUT_S FOLDER`: the board
 as its tracker gave it away, what it calls itself, when it is to end the session, and the task.
-TVM's
-client cannot be interrupted while it waits.
+TVM's client cannot be interrupted while it waits.
 """
 
 from __future__ import annotations
