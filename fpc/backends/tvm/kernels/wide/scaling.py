@@ -21,13 +21,27 @@ class Scaling(enum.Enum):
     """Nothing: the sum is the result, a float32."""
     FIXED_POINT = "fixed-point"
     """An integer below 2**15; then it is shifted right, halves up."""
+    FIXED_POINT_IN_HALVES = "fixed-point-in-halves"
+    """The same in 32 bits, the upper half of the sum and the lower one each by itself.
+
+    A sum is 2**16 h + l with -2**15 <= l < 2**15, so its product with m is 2**16 h m + l m. What
+    is shifted out of l m + a cannot be told from what is shifted out of the whole, where a is the
+    lower half of an addend: (2**16 (h m + b) + l m + a) >> s is (h m + b + ((l m + a) >> 16)) >>
+    (s - 16).
+    """
     REAL = "real"
     """A float64; then it is rounded, halves away from zero."""
 
     @property
     def sums(self) -> DType:
         """The type of a sum that is to be scaled."""
-        return DType.F32 if self is Scaling.NONE else DType.I64
+        match self:
+            case Scaling.NONE:
+                return DType.F32
+            case Scaling.FIXED_POINT_IN_HALVES:
+                return DType.I32
+            case _:
+                return DType.I64
 
 
 @dataclass(frozen=True)
@@ -37,7 +51,9 @@ class Finish:
     Parameters: limits, [2], of the sums' type, the least and the greatest result; then biases,
     [channels], of the sums' type, and for reals the float64 factors as their bits, int64[channels].
     Fixed points have multipliers, int32[channels], and int64[2, channels]: what is added to the
-    product, which is the bias's own and half a step, and the shift.
+    product, which is the bias's own and half a step, and the shift. In halves, multipliers are
+    int16, and the others int32[3, channels]: the lower 16 bits of what is added, those above, and
+    16 bits less of a shift.
     """
 
     scaling: Scaling
@@ -54,6 +70,10 @@ class Finish:
             Scaling.FIXED_POINT: (
                 Parameter(DType.I32, (channels,)),
                 Parameter(DType.I64, (2, channels)),
+            ),
+            Scaling.FIXED_POINT_IN_HALVES: (
+                Parameter(DType.I16, (channels,)),
+                Parameter(DType.I32, (3, channels)),
             ),
             Scaling.REAL: (biases, Parameter(DType.I64, (channels,))),
         }[scaling]
@@ -82,6 +102,14 @@ class Finish:
                 multiplier, shift = self.numbers
                 product = total * library.cast(multiplier[channel], DType.I64)
                 scaled = (product + shift[0, channel]) >> shift[1, channel]
+                return library.cast(_clamped(library, scaled, low, high), self.result)
+            case Scaling.FIXED_POINT_IN_HALVES:
+                multiplier, numbers = self.numbers
+                factor = library.i32(multiplier[channel])
+                lower = library.i32(library.cast(total, DType.I16))
+                carry = (lower * factor + numbers[0, channel]) >> 16
+                upper = ((total + (1 << 15)) >> 16) * factor
+                scaled = (upper + carry + numbers[1, channel]) >> numbers[2, channel]
                 return library.cast(_clamped(library, scaled, low, high), self.result)
             case Scaling.REAL:
                 bias, factor = self.numbers
