@@ -136,6 +136,7 @@ class Isa:
     column_dot: ColumnDot | None = None
     lookups: tuple[ByteLookup, ...] = ()
     dot_int16: DotProduct | None = None
+    column_dot_int16: ColumnDot | None = None
     machine: str = ""
     least_weight: int = -128
     rounding: Rounding | None = None

@@ -1,8 +1,9 @@
 """AVX512-VNNI: `vpdpbusd` adds, for 16 units, 4 products of unsigned and signed bytes (Intel SDM).
 
 `vpdpwssd` adds 2 products of int16. A depthwise filter sees four neighbouring pixels of 16 channels
-in 64 bytes that `vpermb` (VBMI) brings into the order of the dot product. From LLVM 21 on the
-intrinsics take bytes and int16, not int32; TVM's own definition fails there.
+in 64 bytes that `vpermb` (VBMI) brings into the order of the dot product, and two of int16 that
+`vpermw` does. From LLVM 21 on the intrinsics take bytes and int16, not int32; TVM's own definition
+fails there.
 """
 
 from __future__ import annotations
@@ -36,20 +37,22 @@ _DOT_INT16 = """\
         )
 """
 
-_INTERLEAVED = [16 * column + lane for lane in range(16) for column in range(4)]
-
-_COLUMNS_DESCRIPTION = """
-@T.prim_func(s_tir=True)
-def description(
-    A: T.Buffer((4, 16), "uint8", offset_factor=1),
-    B: T.Buffer((16, 4), "int8", offset_factor=1),
+_COLUMNS_BUFFERS = """\
+    A: T.Buffer(({columns}, 16), "{activation}", offset_factor=1),
+    B: T.Buffer((16, {columns}), "{weight}", offset_factor=1),
     C: T.Buffer((16,), "int32", offset_factor=1),
 ) -> None:
     with T.sblock("root"):
-        T.reads(C[0:16], A[0:4, 0:16], B[0:16, 0:4])
+        T.reads(C[0:16], A[0:{columns}, 0:16], B[0:16, 0:{columns}])
         T.writes(C[0:16])
+"""
+
+_COLUMNS_DESCRIPTION = f"""
+@T.prim_func(s_tir=True)
+def description(
+{_COLUMNS_BUFFERS}\
         for i in T.serial(0, 16):
-            for k in T.serial(0, 4):
+            for k in T.serial(0, {{columns}}):
                 with T.sblock("update"):
                     vi, vk = T.axis.remap("SR", [i, k])
                     C[vi] = C[vi] + T.cast(A[vk, vi], "int32") * T.cast(B[vi, vk], "int32")
@@ -58,23 +61,35 @@ def description(
 _COLUMNS_IMPLEMENTATION = f"""
 @T.prim_func(s_tir=True)
 def implementation(
-    A: T.Buffer((4, 16), "uint8", offset_factor=1),
-    B: T.Buffer((16, 4), "int8", offset_factor=1),
-    C: T.Buffer((16,), "int32", offset_factor=1),
-) -> None:
-    with T.sblock("root"):
-        T.reads(C[0:16], A[0:4, 0:16], B[0:16, 0:4])
-        T.writes(C[0:16])
+{_COLUMNS_BUFFERS}\
         C[T.ramp(T.int32(0), 1, 16)] = T.call_llvm_pure_intrin(
-            T.llvm_lookup_intrinsic_id("llvm.x86.avx512.vpdpbusd.512"),
+            T.llvm_lookup_intrinsic_id("llvm.x86.avx512.{{instruction}}.512"),
             C.vload([0], dtype="int32x16"),
             T.reinterpret(
-                T.Shuffle([A.vload([0, 0], dtype="uint8x64")], {_INTERLEAVED}), dtype="int8x64"
+                T.Shuffle(
+                    [A.vload([0, 0], dtype="{{activation}}x{{elements}}")], {{interleaved}}
+                ),
+                dtype="{{weight}}x{{elements}}",
             ),
-            B.vload([0, 0], dtype="int8x64"),
+            B.vload([0, 0], dtype="{{weight}}x{{elements}}"),
             dtype="int32x16",
         )
 """
+
+
+def _column_dot(permutation: str, instruction: str, activation: str, weight: str) -> ColumnDot:
+    """Pixels of 16 channels that fill 64 bytes, permuted for `instruction` to sum each channel."""
+    columns = 4 if weight == "int8" else 2
+    facts = {
+        "columns": columns,
+        "elements": 16 * columns,
+        "activation": activation,
+        "weight": weight,
+        "instruction": instruction,
+        "interleaved": [16 * column + lane for lane in range(16) for column in range(columns)],
+    }
+    texts = (text.format(**facts) for text in (_COLUMNS_DESCRIPTION, _COLUMNS_IMPLEMENTATION))
+    return ColumnDot(16, columns, Intrinsic(f"fpc.{permutation}.{instruction}.512", *texts))
 
 
 _PICK = """T.call_llvm_pure_intrin(
@@ -138,12 +153,7 @@ X86_AVX512_VNNI = Isa(
         axes=(0, 1),
         intrinsic=dot_intrinsic("fpc.vpdpwssd.512", ("int16", "int16"), 16, 2, _DOT_INT16),
     ),
-    column_dot=ColumnDot(
-        lanes=16,
-        columns=4,
-        intrinsic=Intrinsic(
-            "fpc.vpermb.vpdpbusd.512", _COLUMNS_DESCRIPTION, _COLUMNS_IMPLEMENTATION
-        ),
-    ),
+    column_dot=_column_dot("vpermb", "vpdpbusd", "uint8", "int8"),
+    column_dot_int16=_column_dot("vpermw", "vpdpwssd", "int16", "int16"),
     lookups=(_lookup(64), _lookup(32), _lookup(16)),
 )

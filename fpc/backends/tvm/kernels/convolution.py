@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
@@ -11,10 +11,10 @@ from fpc.backends.tvm.buffer import Buffer, Parameter, round_up
 from fpc.backends.tvm.isa.description import DotProduct, Isa
 from fpc.backends.tvm.kernels.groups import Groups
 from fpc.backends.tvm.kernels.kernel import OneOperand
-from fpc.backends.tvm.kernels.loops import fill_then_copy, vectorise_rows
+from fpc.backends.tvm.kernels.loops import Start, fill_then_copy, vectorise_rows
 from fpc.backends.tvm.kernels.requantise import TOTALS, Epilogue, round_in_vectors, start_from_bias
 from fpc.backends.tvm.kernels.window import Reading, Window
-from fpc.backends.tvm.library import Block, Expression, Library, Loop, Schedule, Tensor
+from fpc.backends.tvm.library import Expression, Library, Loop, Schedule, Tensor
 from fpc.ir.dtype import DType
 
 _LARGEST_TILE = 32
@@ -266,7 +266,7 @@ def sum_in_tiles(
     dot: DotProduct,
     tile: ConvolutionTile,
     loops: TileLoops,
-    start: Callable[[Schedule, Block, Loop], Block],
+    start: Start,
 ) -> None:
     """Sum the products of each tile of `result` in registers, just before it is written.
 

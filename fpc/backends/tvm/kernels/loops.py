@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import TypeAlias
 
-from fpc.backends.tvm.library import Block, Schedule
+from fpc.backends.tvm.library import Block, Loop, Schedule
+
+Start: TypeAlias = Callable[[Schedule, Block, Loop], Block]
+"""Makes a block of its own of how a reduction begins, before a loop of its."""
+
+
+def start_from_zero(schedule: Schedule, reduction: Block, loop: Loop) -> Block:
+    """Part the start of the sums from their steps, before `loop`; the start."""
+    return schedule.decompose_reduction(reduction, loop)
 
 
 def vectorise_rows(schedule: Schedule, block: str | Block, lanes: int, *borders: int) -> None:

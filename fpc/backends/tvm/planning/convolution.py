@@ -11,9 +11,10 @@ import numpy as np
 from fpc.backends.tvm.assembler import Stored
 from fpc.backends.tvm.buffer import Buffer
 from fpc.backends.tvm.isa.description import Isa
+from fpc.backends.tvm.kernels.column_sums import pack_columns
 from fpc.backends.tvm.kernels.convolution import Convolution, ConvolutionTile
 from fpc.backends.tvm.kernels.depthwise import Depthwise
-from fpc.backends.tvm.kernels.depthwise_columns import DepthwiseColumns, pack_columns
+from fpc.backends.tvm.kernels.depthwise_columns import DepthwiseColumns
 from fpc.backends.tvm.kernels.requantise import (
     limits_of,
     padded_channels,

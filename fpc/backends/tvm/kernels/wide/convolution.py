@@ -14,11 +14,11 @@ from fpc.backends.tvm.kernels.convolution import (
     sum_in_tiles,
 )
 from fpc.backends.tvm.kernels.kernel import OneOperand
-from fpc.backends.tvm.kernels.loops import vectorise_rows
+from fpc.backends.tvm.kernels.loops import start_from_zero, vectorise_rows
 from fpc.backends.tvm.kernels.requantise import TOTALS
 from fpc.backends.tvm.kernels.wide.scaling import Finish, Scaling
 from fpc.backends.tvm.kernels.window import Reading, Window
-from fpc.backends.tvm.library import Block, Expression, Library, Loop, Schedule, Tensor
+from fpc.backends.tvm.library import Expression, Library, Schedule, Tensor
 from fpc.ir.dtype import DType
 
 
@@ -91,7 +91,7 @@ class WideConvolution(OneOperand):
         result = library.compute(self.stored.shape, finished, "result")
         schedule = library.schedule([x, weights, *finish.arguments, result])
         loops = split_into_tiles(schedule, dot, self.tile, lines)
-        sum_in_tiles(library, schedule, dot, self.tile, loops, _start_from_zero)
+        sum_in_tiles(library, schedule, dot, self.tile, loops, start_from_zero)
         if not self._reads_in_place(isa):
             vectorise_rows(schedule, "padded", isa.lanes)
         return schedule
@@ -110,10 +110,6 @@ class WideConvolution(OneOperand):
 
     def _reads_in_place(self, isa: Isa) -> bool:
         return self.operand.columns >= self.terms(isa) and not self.window.is_padded
-
-
-def _start_from_zero(schedule: Schedule, reduction: Block, loop: Loop) -> Block:
-    return schedule.decompose_reduction(reduction, loop)
 
 
 def wide_dot(isa: Isa, sums: DType) -> DotProduct:

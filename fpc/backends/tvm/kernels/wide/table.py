@@ -7,6 +7,7 @@ from typing import TypeAlias
 from fpc.backends.tvm.kernels.wide.bilinear import WideBilinear
 from fpc.backends.tvm.kernels.wide.convolution import WideConvolution
 from fpc.backends.tvm.kernels.wide.depthwise import WideDepthwise
+from fpc.backends.tvm.kernels.wide.depthwise_columns import WideDepthwiseColumns
 from fpc.backends.tvm.kernels.wide.elementwise import FloatElementwise, WideProduct, WideSum
 from fpc.backends.tvm.kernels.wide.function import FloatFunction
 from fpc.backends.tvm.kernels.wide.local_response_norm import LocalResponseNorm
@@ -18,6 +19,7 @@ from fpc.backends.tvm.kernels.wide.softmax import FloatSoftmax, WideSoftmax
 WideKernel: TypeAlias = (
     WideConvolution
     | WideDepthwise
+    | WideDepthwiseColumns
     | WideSum
     | WideProduct
     | FloatElementwise

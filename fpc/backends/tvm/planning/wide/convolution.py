@@ -7,9 +7,11 @@ from dataclasses import replace
 import numpy as np
 
 from fpc.backends.tvm.assembler import Stored
+from fpc.backends.tvm.kernels.column_sums import pack_columns
 from fpc.backends.tvm.kernels.convolution import ConvolutionTile
 from fpc.backends.tvm.kernels.wide.convolution import WideConvolution, wide_dot, wide_tiles
 from fpc.backends.tvm.kernels.wide.depthwise import WideDepthwise
+from fpc.backends.tvm.kernels.wide.depthwise_columns import WideDepthwiseColumns
 from fpc.backends.tvm.kernels.window import Window
 from fpc.backends.tvm.planning.convolution import is_depthwise, tap_by_tap, ungrouped, window_of
 from fpc.backends.tvm.planning.site import Site
@@ -18,6 +20,7 @@ from fpc.backends.tvm.planning.transposed_convolution import spread_for
 from fpc.backends.tvm.planning.wide.accumulators import SumOfProducts, accumulators_of
 from fpc.backends.tvm.planning.wide.scaling import ending_of
 from fpc.ir.constant import Array
+from fpc.ir.dtype import DType
 from fpc.ir.ops import Conv2d, ConvTranspose2d, Dense
 
 
@@ -72,7 +75,13 @@ def _depthwise(site: Site[Conv2d], window: Window, weights: Array) -> None:
     tile = line_tile(window, isa)
     accumulators = accumulators_of(site, weights.reshape(len(weights), -1, 1))
     scaling, parameters = ending_of(site, accumulators, isa.lanes)
-    taps = np.zeros((*window.kernel, stored.columns), x.buffer.dtype.numpy)
-    taps[..., : weights.shape[0]] = weights[..., 0].transpose(1, 2, 0)
-    kernel = WideDepthwise(x.buffer, stored, window, tile, accumulators.sums, scaling)
+    filters, sums = weights[..., 0].astype(x.buffer.dtype.numpy), accumulators.sums
+    dot = isa.column_dot_int16
+    if dot is not None and sums is DType.I32 and window.dilations[1] == 1:
+        kernel = WideDepthwiseColumns(x.buffer, stored, window, tile, scaling)
+        taps = pack_columns(filters, stored.columns, dot)
+    else:
+        kernel = WideDepthwise(x.buffer, stored, window, tile, sums, scaling)
+        taps = np.zeros((*window.kernel, stored.columns), filters.dtype)
+        taps[..., : len(filters)] = filters.transpose(1, 2, 0)
     site.emit(kernel, [x], [taps, *parameters])

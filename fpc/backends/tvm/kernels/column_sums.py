@@ -1,0 +1,125 @@
+"""Sums of depthwise filters by dot products over neighbouring columns.
+
+The map is copied, a vector of channels at a time, so that the pixels of a line lie one behind the
+other; a step of the dot product then reads as many pixels as it sums. What a step reads beyond the
+kernel's last column has zero weights. Columns are not dilated.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fpc.backends.tvm.buffer import Buffer, Parameter, round_up
+from fpc.backends.tvm.isa.description import ColumnDot
+from fpc.backends.tvm.kernels.depthwise import DepthwiseTile
+from fpc.backends.tvm.kernels.loops import Start
+from fpc.backends.tvm.kernels.requantise import TOTALS
+from fpc.backends.tvm.kernels.window import Window
+from fpc.backends.tvm.library import Expression, Library, Schedule, Tensor
+from fpc.ir.constant import Array
+from fpc.ir.dtype import DType
+
+_COPIED_ONCE = 8
+"""Lines of a map for each that two bands of it both copy, at least."""
+
+
+def column_weights(dot: ColumnDot, window: Window, channels: int, dtype: DType) -> Parameter:
+    """The weights as `pack_columns` lays them out."""
+    rows, steps = window.kernel[0], _steps(dot, window)
+    return Parameter(dtype, (channels // dot.lanes, rows, steps, dot.lanes, dot.columns))
+
+
+def pack_columns(weights: Array, channels: int, dot: ColumnDot) -> Array:
+    """Weights [channel, row, column] as [vector, row, step, lane, column], zeros added."""
+    count, rows, columns = weights.shape
+    padded = np.zeros((channels, rows, round_up(columns, dot.columns)), weights.dtype)
+    padded[:count, :, :columns] = weights
+    split = padded.reshape(-1, dot.lanes, rows, padded.shape[2] // dot.columns, dot.columns)
+    return np.ascontiguousarray(split.transpose(0, 2, 3, 1, 4))
+
+
+def column_totals(
+    library: Library,
+    dot: ColumnDot,
+    window: Window,
+    operand: tuple[Buffer, Tensor],
+    weights: Tensor,
+    like: Buffer,
+    fill: Expression,
+) -> Tensor:
+    """The sums of every position as [line, position, vector of channels, lane].
+
+    The copy of the operand has the storage of `like`, and `fill` for padding.
+    """
+    steps = _steps(dot, window)
+    rows, columns = window.reach
+    touched = rows, columns + steps * dot.columns - window.kernel[1]
+    pixel = window.reading(library, *operand, like, fill, touched)
+
+    def copied(vector: Expression, *place: Expression) -> Expression:
+        image, row, column, lane = place
+        return pixel(image, row, column, vector * dot.lanes + lane)
+
+    vectors = like.columns // dot.lanes
+    padded = library.compute((vectors, window.batch, *touched, dot.lanes), copied, "padded")
+    i, j, k = (
+        library.reduce_axis(extent, name)
+        for extent, name in ((window.kernel[0], "i"), (steps, "j"), (dot.columns, "k"))
+    )
+
+    def total(
+        line: Expression, position: Expression, vector: Expression, lane: Expression
+    ) -> Expression:
+        image, row = window.row(line, i)
+        column = window.column(position, j * dot.columns + k)
+        activation = padded[vector, image, row, column, lane]
+        weight = weights[vector, i, j, lane, k]
+        return library.sum(library.i32(activation) * library.i32(weight), (i, j, k))
+
+    lines, positions = window.batch * window.count[0], window.count[1]
+    return library.compute((lines, positions, vectors, dot.lanes), total, TOTALS)
+
+
+def sum_columns(
+    library: Library,
+    schedule: Schedule,
+    dot: ColumnDot,
+    window: Window,
+    tile: DepthwiseTile,
+    start: Start,
+) -> None:
+    """Schedule the block `result` and the sums that it reads, one vector of channels at a time."""
+    padded, totals, result = map(schedule.get_sblock, ("padded", TOTALS, "result"))
+    row, channel = schedule.get_loops(result)
+    bands, blocks = window.batch * _bands(window), window.count[1] // tile.positions
+    band, line, block, position = schedule.split(row, [bands, None, blocks, tile.positions])
+    vector, lane = schedule.split(channel, [None, dot.lanes])
+    schedule.reorder(band, vector, line, block, position, lane)
+    schedule.compute_at(totals, block, preserve_unit_loops=True)
+    schedule.compute_at(padded, vector, preserve_unit_loops=True)
+    schedule.vectorize(schedule.get_loops(padded)[-1])
+    *_, x, _, lanes, i, j, k = schedule.get_loops(totals)
+    schedule.reorder(i, j, x, lanes, k)
+    begun = start(schedule, totals, i)
+    *_, start_x, _, start_lanes = schedule.get_loops(begun)
+    schedule.vectorize(start_lanes)
+    library.register_intrinsic(dot.intrinsic)
+    schedule.tensorize(lanes, dot.intrinsic.name)
+    for loop in (start_x, x, j, i, position):
+        schedule.unroll(loop)
+    schedule.vectorize(lane)
+
+
+def _bands(window: Window) -> int:
+    """Into how many bands of lines a map is cut, each padded on its own: one a thread of two.
+
+    Threads that share lines would write into the same lines of the cache.
+    """
+    copied, stride, count = window.reach[0], window.strides[0], window.count[0]
+    twice = copied - stride * count
+    return 2 if count % 2 == 0 and twice * _COPIED_ONCE <= copied else 1
+
+
+def _steps(dot: ColumnDot, window: Window) -> int:
+    """How many steps the dot product takes over a line of the kernel."""
+    return round_up(window.kernel[1], dot.columns) // dot.columns
