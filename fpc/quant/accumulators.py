@@ -17,8 +17,8 @@ from fpc.ir import ops
 from fpc.ir.constant import Array
 from fpc.ir.dtype import DType
 from fpc.ir.graph import Value
-from fpc.ir.op import Activation, Op, Quantisation
-from fpc.quant.saturation import clamp_bounds
+from fpc.ir.op import Op, Quantisation
+from fpc.quant.saturation import clamped_to
 
 
 class Span(NamedTuple):
@@ -41,9 +41,7 @@ def is_non_negative(value: Value) -> bool:
     node = value.producer
     if node is None:
         return False
-    bounds = clamp_bounds(node.op)
-    activation: Activation = getattr(node.op, "activation", Activation.NONE)
-    if (bounds is not None and bounds[0] >= 0) or activation.bounds[0] == 0:
+    if clamped_to(value)[0] >= 0:
         return True
     return _keeps_signs(node.op) and all(map(is_non_negative, node.operands))
 

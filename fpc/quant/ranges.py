@@ -14,7 +14,13 @@ from fpc.ir.op import Quantisation
 from fpc.quant.distribution import Distribution
 from fpc.quant.observers import Observer
 from fpc.quant.readers import reading_of
-from fpc.quant.saturation import EVERYTHING, Bounds, clamp_bounds, intersection
+from fpc.quant.saturation import (
+    EVERYTHING,
+    Bounds,
+    clamp_bounds,
+    clamped_to,
+    intersection,
+)
 from fpc.quant.scheme import Scheme
 
 
@@ -51,7 +57,8 @@ class Ranges:
             reading = reading_of(value)
             if reading is not None:
                 distribution = replace(distribution, response=reading.response)
-            return self._observer.range(distribution.limited(*bounds), self._scheme)
+            observed = self._observer.range(distribution.limited(*bounds), self._scheme)
+            return self._with_headroom(value, bounds, observed)
         if node is not None:
             limits = clamp_bounds(node.op)
             if limits is not None:
@@ -65,6 +72,11 @@ class Ranges:
             location=value.location,
             help="calibrate the graph that is quantised, after the last pass that changes it",
         )
+
+    def _with_headroom(self, value: Value, bounds: Bounds, observed: Bounds) -> Bounds:
+        """More than was observed, as far as `value` can go and its readers see."""
+        low, high = (self._scheme.headroom * end for end in observed)
+        return intersection(intersection((low, high), bounds), clamped_to(value))
 
 
 def constant_range(value: Value, bounds: Bounds = EVERYTHING) -> Bounds:

@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from fpc.ir import ops
 from fpc.ir.graph import Graph, Node, Use, Value
-from fpc.ir.op import Op, Quantisation
+from fpc.ir.op import Activation, Op, Quantisation
 from fpc.quant.readers import reading_of
 from fpc.quant.scheme import Scheme
 
@@ -34,6 +34,17 @@ def clamp_bounds(op: Op) -> Bounds | None:
             return (-inf if low is None else low), (inf if high is None else high)
         case _:
             return None
+
+
+def clamped_to(value: Value) -> Bounds:
+    """The interval that what computes `value` clips it to, be it a clamp or has one fused."""
+    node = value.producer
+    if node is None:
+        return EVERYTHING
+    activation: Activation = getattr(node.op, "activation", Activation.NONE)
+    low, high = activation.bounds
+    fused = (-inf if low is None else low), (inf if high is None else high)
+    return intersection(clamp_bounds(node.op) or EVERYTHING, fused)
 
 
 def visible_bounds(

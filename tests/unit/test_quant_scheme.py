@@ -4,8 +4,13 @@ import numpy as np
 import pytest
 
 from fpc.ir import ops
-from fpc.ir.types import QuantParams
+from fpc.ir.graph import Graph
+from fpc.ir.types import QuantParams, f32
+from fpc.quant.observers import MinMax
+from fpc.quant.ranges import Ranges
 from fpc.quant.scheme import TFLITE_INT8, TFLITE_INT16
+from fpc.quant.statistics import collect
+from tests.unit.quant_networks import numpy_runner
 
 
 @pytest.mark.parametrize(
@@ -59,3 +64,16 @@ def test_int16_leaves_out_what_tflite_has_in_int8_only():
         ops.HardSwish,
         ops.Gelu,
     }
+
+
+def test_int16_ranges_have_headroom_up_to_where_values_are_clamped():
+    """Of an input that showed [-4, 4], and of clamps of it at 0 and 6."""
+    graph = Graph("headroom")
+    x = graph.add_input("x", f32(1, 2, 2, 2))
+    ramp = np.linspace(-1, 1, 8, dtype=np.float32).reshape(1, 2, 2, 2)
+    values = [x, graph.add(ops.Relu(), x).output, graph.add(ops.Relu6(), x).output]
+    graph.set_outputs(values)
+    statistics = collect(graph, [(4 * ramp,)], numpy_runner)
+    found = [Ranges(statistics, TFLITE_INT16, MinMax()).of(value) for value in values]
+    assert found == [(-8, 8), (0, 8), (0, 6)]
+    assert Ranges(statistics, TFLITE_INT8, MinMax()).of(x) == (-4, 4)
