@@ -94,12 +94,50 @@ class ColumnDot:
 class ByteLookup:
     """Entries of a table for so many unsigned bytes at a time.
 
-    `function` is TVMScript: it writes to `result` the entries of `table` [1, 256] for `x`, both of
-    {rows} times {columns}, a multiple of `elements`. TVM recognises no instruction by its table.
+    `entries` is an expression of TVMScript: the entries of `table` [1, 256] for the vector {bytes}
+    of `elements`. TVM recognises no instruction by its table.
     """
 
     elements: int
-    function: str
+    entries: str
+
+    def function(self, rows: int, columns: int) -> str:
+        """TVMScript that writes the entries for `x` to `result`, no fewer bytes than `elements`.
+
+        Bytes are taken in vectors across the ends of rows; the last vector overlaps the one before.
+        """
+        count = rows * columns
+        first = f"T.min(at * {self.elements}, {count - self.elements})"
+        return _LOOKUP.format(
+            rows=rows,
+            columns=columns,
+            count=count,
+            blocks=-(-count // self.elements),
+            first=first,
+            elements=self.elements,
+            entries=self.entries.format(
+                bytes=f'given.vload([{first}], dtype="uint8x{self.elements}")'
+            ),
+        )
+
+
+_LOOKUP = """
+@T.prim_func(s_tir=True)
+def main(
+    x: T.Buffer(({rows}, {columns}), "uint8"),
+    table: T.Buffer((1, 256), "uint8"),
+    result: T.Buffer(({rows}, {columns}), "uint8"),
+) -> None:
+    T.func_attr({{"tirx.noalias": True}})
+    given = T.decl_buffer(({count},), "uint8", data=x.data)
+    found = T.decl_buffer(({count},), "uint8", data=result.data)
+    for block in T.serial(0, {blocks}):
+        with T.sblock("result"):
+            at = T.axis.remap("S", [block])
+            T.reads(given[{first}:{first} + {elements}], table[0, 0:256])
+            T.writes(found[{first}:{first} + {elements}])
+            found[T.ramp({first}, 1, {elements})] = {entries}
+"""
 
 
 @dataclass(frozen=True)
@@ -121,8 +159,7 @@ class Isa:
     /proc/cpuinfo), `machine` the architecture as `platform.machine` has it, empty for that of this
     machine. 8-bit activations are stored with `offset` added, rows padded to `lanes`; weights are
     no less than `least_weight`. `accumulators` is how many vectors of sums fit into the registers.
-    Without a `column_dot` depthwise convolutions multiply tap by tap. `lookups` are
-    given widest first.
+    Without a `column_dot` depthwise convolutions multiply tap by tap.
     """
 
     name: str
@@ -134,7 +171,7 @@ class Isa:
     accumulators: int
     dot: DotProduct
     column_dot: ColumnDot | None = None
-    lookups: tuple[ByteLookup, ...] = ()
+    lookup: ByteLookup | None = None
     dot_int16: DotProduct | None = None
     column_dot_int16: ColumnDot | None = None
     machine: str = ""

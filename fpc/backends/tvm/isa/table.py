@@ -11,9 +11,10 @@ from fpc.backends.tvm.isa.description import Isa
 from fpc.backends.tvm.isa.neon_dot import NEON_DOT
 from fpc.backends.tvm.isa.neon_mlal import NEON_MLAL
 from fpc.backends.tvm.isa.plain import PLAIN
+from fpc.backends.tvm.isa.x86_avx2 import X86_AVX2, X86_AVX_VNNI
 from fpc.backends.tvm.isa.x86_avx512_vnni import X86_AVX512_VNNI
 
-_FASTEST_FIRST = (X86_AVX512_VNNI, NEON_DOT, NEON_MLAL, PLAIN)
+_FASTEST_FIRST = (X86_AVX512_VNNI, X86_AVX_VNNI, X86_AVX2, NEON_DOT, NEON_MLAL, PLAIN)
 
 ISAS: Mapping[str, Isa] = MappingProxyType({isa.name: isa for isa in _FASTEST_FIRST})
 

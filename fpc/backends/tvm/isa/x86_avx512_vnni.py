@@ -1,41 +1,13 @@
-"""AVX512-VNNI: `vpdpbusd` adds, for 16 units, 4 products of unsigned and signed bytes (Intel SDM).
+"""AVX512-VNNI: the dot products of VNNI for 16 units (Intel SDM).
 
-`vpdpwssd` adds 2 products of int16. A depthwise filter sees four neighbouring pixels of 16 channels
-in 64 bytes that `vpermb` (VBMI) brings into the order of the dot product, and two of int16 that
-`vpermw` does. From LLVM 21 on the intrinsics take bytes and int16, not int32; TVM's own definition
-fails there.
+A depthwise filter sees four neighbouring pixels of 16 channels in 64 bytes that `vpermb` (VBMI)
+brings into the order of the dot product, and two of int16 that `vpermw` does.
 """
 
 from __future__ import annotations
 
-from fpc.backends.tvm.isa.description import ByteLookup, ColumnDot, DotProduct, Intrinsic, Isa
-from fpc.backends.tvm.isa.dot_intrinsic import dot_intrinsic
-
-_DOT = """\
-        C[T.ramp(T.int32(0), 1, 16)] = T.call_llvm_pure_intrin(
-            T.llvm_lookup_intrinsic_id("llvm.x86.avx512.vpdpbusd.512"),
-            C.vload([0], dtype="int32x16"),
-            T.reinterpret(
-                T.broadcast(T.reinterpret(A.vload([0], "uint8x4"), dtype="int32"), 16),
-                dtype="int8x64",
-            ),
-            B.vload([0, 0], dtype="int8x64"),
-            dtype="int32x16",
-        )
-"""
-
-_DOT_INT16 = """\
-        C[T.ramp(T.int32(0), 1, 16)] = T.call_llvm_pure_intrin(
-            T.llvm_lookup_intrinsic_id("llvm.x86.avx512.vpdpwssd.512"),
-            C.vload([0], dtype="int32x16"),
-            T.reinterpret(
-                T.broadcast(T.reinterpret(A.vload([0], "int16x2"), dtype="int32"), 16),
-                dtype="int16x32",
-            ),
-            B.vload([0, 0], dtype="int16x32"),
-            dtype="int32x16",
-        )
-"""
+from fpc.backends.tvm.isa.description import ByteLookup, ColumnDot, Intrinsic, Isa
+from fpc.backends.tvm.isa.x86_vnni import dot_of_bytes, dot_of_int16
 
 _COLUMNS_BUFFERS = """\
     A: T.Buffer(({columns}, 16), "{activation}", offset_factor=1),
@@ -92,42 +64,23 @@ def _column_dot(permutation: str, instruction: str, activation: str, weight: str
     return ColumnDot(16, columns, Intrinsic(f"fpc.{permutation}.{instruction}.512", *texts))
 
 
-_PICK = """T.call_llvm_pure_intrin(
-                        T.llvm_lookup_intrinsic_id("llvm.x86.avx512.vpermi2var.qi.512"),
-                        table.vload([0, {first}], dtype="uint8x64"), {indices},
-                        table.vload([0, {second}], dtype="uint8x64"), dtype="uint8x64",
-                    )"""
+_ENTRIES_OF_HALF = """\
+T.call_llvm_pure_intrin(
+            T.llvm_lookup_intrinsic_id("llvm.x86.avx512.vpermi2var.qi.512"),
+            table.vload([0, {first}], dtype="uint8x64"),
+            {bytes},
+            table.vload([0, {second}], dtype="uint8x64"),
+            dtype="uint8x64",
+        )"""
 
 
-def _lookup(elements: int) -> ByteLookup:
+def _entries() -> str:
     """`vpermi2b` picks from 128 entries: two of them, and the sign bit chooses."""
-    indices = f'x.vload([at, of * {elements}], dtype="uint8x{elements}")'
-    if elements < 64:
-        copies = ", ".join([indices] * (64 // elements))
-        indices = f"T.Shuffle([{copies}], {list(range(64))})"
-    low, high = (_PICK.format(indices=indices, first=at, second=at + 64) for at in (0, 128))
-    chosen = f"T.Select({indices} >= T.broadcast(T.uint8(128), 64), {high}, {low})"
-    if elements < 64:
-        chosen = f"T.Shuffle([{chosen}], {list(range(elements))})"
-    return ByteLookup(
-        elements,
-        f"""
-@T.prim_func(s_tir=True)
-def main(
-    x: T.Buffer(({{rows}}, {{columns}}), "uint8"),
-    table: T.Buffer((1, 256), "uint8"),
-    result: T.Buffer(({{rows}}, {{columns}}), "uint8"),
-) -> None:
-    T.func_attr({{{{"tirx.noalias": True}}}})
-    for row in T.serial(0, {{rows}}):
-        for block in T.serial(0, {{columns}} // {elements}):
-            with T.sblock("result"):
-                at, of = T.axis.remap("SS", [row, block])
-                T.reads(x[at, of * {elements}:(of + 1) * {elements}], table[0, 0:256])
-                T.writes(result[at, of * {elements}:(of + 1) * {elements}])
-                result[at, T.ramp(of * {elements}, 1, {elements})] = {chosen}
-""",
+    low, high = (
+        _ENTRIES_OF_HALF.format(first=first, second=first + 64, bytes="{bytes}")
+        for first in (0, 128)
     )
+    return f"T.Select({{bytes}} >= T.broadcast(T.uint8(128), 64), {high}, {low})"
 
 
 X86_AVX512_VNNI = Isa(
@@ -139,21 +92,9 @@ X86_AVX512_VNNI = Isa(
     lanes=16,
     offset=128,
     accumulators=28,
-    dot=DotProduct(
-        lanes=16,
-        depth=4,
-        tile=(16, 4),
-        axes=(0, 1),
-        intrinsic=dot_intrinsic("fpc.vpdpbusd.512", ("uint8", "int8"), 16, 4, _DOT),
-    ),
-    dot_int16=DotProduct(
-        lanes=16,
-        depth=2,
-        tile=(16, 2),
-        axes=(0, 1),
-        intrinsic=dot_intrinsic("fpc.vpdpwssd.512", ("int16", "int16"), 16, 2, _DOT_INT16),
-    ),
+    dot=dot_of_bytes(16),
+    dot_int16=dot_of_int16(16),
     column_dot=_column_dot("vpermb", "vpdpbusd", "uint8", "int8"),
     column_dot_int16=_column_dot("vpermw", "vpdpwssd", "int16", "int16"),
-    lookups=(_lookup(64), _lookup(32), _lookup(16)),
+    lookup=ByteLookup(64, _entries()),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -29,10 +30,8 @@ class Lookup(OneOperand):
 
     def lower(self, library: Library, isa: Isa) -> Schedule:
         """The loops, scheduled."""
-        known = next((lookup for lookup in isa.lookups if self._fits(lookup)), None)
-        if known is not None:
-            rows, columns = self.stored.shape
-            return library.written(known.function.format(rows=rows, columns=columns))
+        if isa.lookup is not None and self._fits(isa.lookup):
+            return library.written(isa.lookup.function(*self.stored.shape))
         x = library.placeholder(self.operand, "x")
         tables = self.operand.columns if self.by_channel else 1
         table = library.parameter(Parameter(self.stored.dtype, (tables, ENTRIES)), "table")
@@ -47,12 +46,10 @@ class Lookup(OneOperand):
         return schedule
 
     def _fits(self, lookup: ByteLookup) -> bool:
-        """Whether rows of unsigned bytes are whole multiples of what the instruction takes."""
-        bytes_in_and_out = self.operand.dtype is self.stored.dtype is DType.U8
-        whole = self.operand.columns == self.stored.columns
+        """Whether one table serves all of at least as many bytes as the instruction takes."""
         return (
-            bytes_in_and_out
-            and whole
-            and self.stored.columns % lookup.elements == 0
+            self.operand.dtype is self.stored.dtype is DType.U8
+            and self.operand.columns == self.stored.columns
+            and math.prod(self.stored.shape) >= lookup.elements
             and not self.by_channel
         )

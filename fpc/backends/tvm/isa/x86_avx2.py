@@ -1,0 +1,103 @@
+"""AVX2, with and without AVX-VNNI (Intel SDM).
+
+`vpmaddubsw`, which multiplies bytes, saturates the sums of two products. `vpmaddwd` is exact: bytes
+are widened to int16 in registers, those at even places apart from those at odd places, and the sums
+of two products are added in int32.
+
+A table of 256 bytes is 16 tables of 16, of which `vpshufb` reads one at a time: it gives zero where
+the index's sign bit is set, and saturation sets that for indices of other tables.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from fpc.backends.tvm.isa.description import ByteLookup, DotProduct, Isa
+from fpc.backends.tvm.isa.dot_intrinsic import dot_intrinsic
+from fpc.backends.tvm.isa.x86_vnni import dot_of_bytes, dot_of_int16
+
+_SUM = """\
+        C[T.ramp(T.int32(0), 1, 8)] = C.vload([0], dtype="int32x8") + {products}
+"""
+
+_PAIRS = """T.call_llvm_pure_intrin(
+            T.llvm_lookup_intrinsic_id("llvm.x86.avx2.pmadd.wd"),
+            T.reinterpret({a}, dtype="int16x16"),
+            {b},
+            dtype="int32x8",
+        )"""
+
+_FOUR_BYTES = 'T.broadcast(T.reinterpret(A.vload([0], "uint8x4"), dtype="int32"), 8)'
+_A = f'T.reinterpret({_FOUR_BYTES}, dtype="uint16x16")'
+_B = 'T.reinterpret(B.vload([0, 0], dtype="int8x32"), dtype="int16x16")'
+_EIGHT = "T.broadcast(T.int16(8), 16)"
+
+_EVEN = _PAIRS.format(
+    a=f"T.bitwise_and({_A}, T.broadcast(T.uint16(255), 16))",
+    b=f"T.shift_right(T.shift_left({_B}, {_EIGHT}), {_EIGHT})",
+)
+_ODD = _PAIRS.format(
+    a=f"T.shift_right({_A}, T.broadcast(T.uint16(8), 16))", b=f"T.shift_right({_B}, {_EIGHT})"
+)
+_DOT = _SUM.format(products=f"{_EVEN} + {_ODD}")
+
+_DOT_INT16 = _SUM.format(
+    products=_PAIRS.format(
+        a='T.broadcast(T.reinterpret(A.vload([0], "int16x2"), dtype="int32"), 8)',
+        b='B.vload([0, 0], dtype="int16x16")',
+    )
+)
+
+
+def _entries_from(first: int) -> str:
+    """The 16 entries from `first` on, where bytes are their indices, and zeros."""
+    sixteen = f'table.vload([0, {first}], dtype="uint8x16")'
+    return f"""T.call_llvm_pure_intrin(
+                T.llvm_lookup_intrinsic_id("llvm.x86.avx2.pshuf.b"),
+                T.Shuffle([{sixteen}, {sixteen}], {list(range(32))}),
+                T.call_llvm_pure_intrin(
+                    T.llvm_lookup_intrinsic_id("llvm.uadd.sat"),
+                    T.bitwise_xor({{bytes}}, T.broadcast(T.uint8({first}), 32)),
+                    T.broadcast(T.uint8(112), 32),
+                    dtype="uint8x32",
+                ),
+                dtype="uint8x32",
+            )"""
+
+
+X86_AVX2 = Isa(
+    name="x86-avx2",
+    title="x86-64 with AVX2 (Intel Haswell and later, AMD Zen and later)",
+    target={"kind": "llvm", "mcpu": "haswell", "num-cores": 1},
+    features=frozenset({"avx2", "bmi2", "fma"}),
+    machine="x86_64",
+    lanes=8,
+    offset=128,
+    accumulators=8,
+    dot=DotProduct(
+        lanes=8,
+        depth=4,
+        tile=(8, 4),
+        axes=(0, 1),
+        intrinsic=dot_intrinsic("fpc.vpmaddwd.bytes", ("uint8", "int8"), 8, 4, _DOT),
+    ),
+    dot_int16=DotProduct(
+        lanes=8,
+        depth=2,
+        tile=(8, 2),
+        axes=(0, 1),
+        intrinsic=dot_intrinsic("fpc.vpmaddwd", ("int16", "int16"), 8, 2, _DOT_INT16),
+    ),
+    lookup=ByteLookup(32, " | ".join(map(_entries_from, range(0, 256, 16)))),
+)
+
+X86_AVX_VNNI = replace(
+    X86_AVX2,
+    name="x86-avx-vnni",
+    title="x86-64 with AVX-VNNI (Intel Alder Lake and later, AMD Zen 5 and later)",
+    target={**X86_AVX2.target, "mattr": ["+avxvnni"]},
+    features=X86_AVX2.features | {"avx_vnni"},
+    accumulators=12,
+    dot=dot_of_bytes(8),
+    dot_int16=dot_of_int16(8),
+)
