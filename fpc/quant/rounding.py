@@ -131,7 +131,8 @@ def round_jointly(steps: Reals, moments: Array, limit: int, damping: float) -> S
     damped[:, indices, indices] = diagonal
     order = np.argsort(diagonal, axis=1, kind="stable")
     rows = np.arange(len(order))[:, None]
-    root = _inverse_root(damped[rows[:, :, None], order[:, :, None], order[:, None, :]])
+    ordered = damped[rows[:, :, None], order[:, :, None], order[:, None, :]]
+    root = _inverse_root_damped(ordered, mean * np.float32(damping))
     root /= root[:, indices, indices, None]
     # Features come first: each step then works on rows that are contiguous in memory.
     remaining = np.ascontiguousarray(steps.swapaxes(1, 2), np.float32)
@@ -166,6 +167,20 @@ def _round_from_last(
         np.minimum(chosen, limit, out=chosen)
         error -= chosen
         remaining[:, :feature] -= root[:, feature, :feature, None] * error[:, None, :]
+
+
+def _inverse_root_damped(matrices: Singles, damping: Singles) -> Singles:
+    """`_inverse_root` of matrices, with more than `damping` [groups, 1] on diagonals if need be.
+
+    Moments in float32 of features that go together are not always positive definite.
+    """
+    indices = np.arange(matrices.shape[1])
+    while True:
+        try:
+            return _inverse_root(matrices)
+        except np.linalg.LinAlgError:
+            damping = np.float32(10) * damping
+            matrices[:, indices, indices] += damping
 
 
 def _inverse_root(matrices: Singles) -> Singles:

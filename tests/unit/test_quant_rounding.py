@@ -84,6 +84,20 @@ def test_the_root_of_the_inverse(size):
     np.testing.assert_allclose(whole, np.stack([np.eye(size)] * 2), atol=2e-5)
 
 
+def test_moments_that_rounding_left_indefinite_are_damped_until_they_serve():
+    """Features that always go together, summed in float32 about a far origin."""
+    rng = np.random.default_rng(4)
+    patches = np.repeat(rng.normal(size=(1, 500, 1)), 64, axis=2)
+    noise = rng.normal(size=(64, 64)) * 0.01
+    moments = second_moments(patches) + noise + noise.T
+    assert np.linalg.eigvalsh(moments[0]).min() < -0.1
+    steps = rng.normal(size=(1, 6, 64)) * 20
+    found = round_jointly(steps, moments, 127, 0.01)
+    assert np.abs(found - steps).max() < 30
+    nearest = response_error(steps, np.rint(steps), patches).sum()
+    assert response_error(steps, found, patches).sum() < 0.3 * nearest
+
+
 def test_second_moments_are_covariances_whatever_the_origin():
     patches = np.random.default_rng(0).integers(-128, 128, (3, 501, 9)).astype(np.int8)
     for origin in (0, -128, 77):
