@@ -174,7 +174,7 @@ def _inverse_root_damped(matrices: Singles, damping: Singles) -> Singles:
 
     Moments in float32 of features that go together are not always positive definite.
     """
-    indices = np.arange(matrices.shape[1])
+    indices = np.arange(int(matrices.shape[1]))
     while True:
         try:
             return _inverse_root(matrices)

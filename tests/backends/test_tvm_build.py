@@ -13,6 +13,7 @@ from fpc.backends.tvm import requirements
 from fpc.backends.tvm.build import build
 from fpc.backends.tvm.isa.plain import PLAIN
 from fpc.backends.tvm.isa.table import ISAS, fastest, isa_of_this_machine
+from fpc.backends.tvm.isa.x86_avx2 import X86_AVX2, X86_AVX_VNNI
 from fpc.backends.tvm.isa.x86_avx512_vnni import X86_AVX512_VNNI
 from fpc.backends.tvm.planner import plan
 from fpc.backends.tvm.planning.table import PLANNERS
@@ -136,7 +137,9 @@ def test_a_graph_in_another_layout_is_refused() -> None:
 def test_the_fastest_instruction_set_that_a_processor_has() -> None:
     assert fastest(frozenset()) is PLAIN
     assert fastest(X86_AVX512_VNNI.features | {"amx_int8"}) is X86_AVX512_VNNI
-    assert fastest(X86_AVX512_VNNI.features - {"avx512_vnni"}) is not X86_AVX512_VNNI
+    older = X86_AVX512_VNNI.features | X86_AVX_VNNI.features
+    assert fastest(older - {"avx512_vnni"}) is X86_AVX_VNNI
+    assert fastest(older - {"avx512_vnni", "avx_vnni"}) is X86_AVX2
     assert isa_of_this_machine() in ISAS.values()
 
 

@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-import pytest
-
-from fpc.backends.tvm.isa.plain import PLAIN
-from fpc.backends.tvm.isa.table import isa_of_this_machine
 from fpc.backends.tvm.planner import plan
 from fpc.backends.tvm.planning.fused_sum import fused_sums, fusion_with
 from fpc.ir import ops
 from fpc.ir.dtype import DType
 from fpc.ir.graph import Graph, Node, Value
 from fpc.rewrite.passes import Declined
-from tests.backends.tflite_integer_cases import cases
 from tests.backends.tvm_draws import (
     NHWC,
-    drawn_convolution,
-    drawn_dense,
     extreme_inputs,
-    with_residual,
 )
+from tests.backends.tvm_families import every_isa, residual_graphs
 from tests.backends.tvm_programs import assert_kernels_agree
 from tests.numeric.integer_cases import Draw
-
-ISAS = list({isa.name: isa for isa in (PLAIN, isa_of_this_machine())}.values())
-every_isa = pytest.mark.parametrize("isa", ISAS, ids=lambda isa: isa.name)
 
 
 @every_isa
@@ -36,18 +26,6 @@ def test_residual_sums_of_odd_shapes(isa):
         families = [kernel.family for kernel in plan(graph, isa).program.kernels]
         assert families.count("sum") == 1 - len(list(fused_sums(graph)))
     assert_kernels_agree(graphs, [extreme_inputs(graph) for graph in graphs], isa)
-
-
-def residual_graphs() -> list[Graph]:
-    """Residual sums after all that kernels of products compute."""
-    made = [drawn_convolution(Draw(seed)) for seed in range(12)]
-    made += [drawn_dense(Draw(seed)) for seed in range(4)]
-    made += [case.graph for case in cases(DType.I8).values() if _transposes(case.graph)]
-    return [with_residual(Draw(seed), graph) for seed, graph in enumerate(made)]
-
-
-def _transposes(graph: Graph) -> bool:
-    return any(isinstance(node.op, ops.ConvTranspose2d) for node in graph)
 
 
 def test_why_sums_stay_by_themselves():

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from fpc.backends.tvm.isa.plain import PLAIN
-from fpc.backends.tvm.isa.table import isa_of_this_machine
 from fpc.backends.tvm.planner import plan
 from fpc.backends.tvm.planning.table import PLANNERS
 from fpc.interp.executor import run
@@ -29,6 +28,7 @@ from tests.backends.tvm_draws import (
     extreme_inputs,
     float_islands,
 )
+from tests.backends.tvm_families import every_isa
 from tests.backends.tvm_programs import (
     assert_kernels_agree,
     execute,
@@ -39,8 +39,6 @@ from tests.backends.tvm_programs import (
 from tests.numeric.integer_cases import Draw, one_op
 
 NHWC = Layout.NHWC
-ISAS = list({isa.name: isa for isa in (PLAIN, isa_of_this_machine())}.values())
-every_isa = pytest.mark.parametrize("isa", ISAS, ids=lambda isa: isa.name)
 
 
 @every_isa

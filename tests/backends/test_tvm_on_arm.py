@@ -20,7 +20,6 @@ from fpc.diagnostics.errors import UnsupportedOpError
 from fpc.driver.backend import archive
 from fpc.interp.executor import run
 from fpc.interp.numerics import Numerics
-from fpc.ir.dtype import DType
 from fpc.ir.graph import Graph
 from fpc.ir.ops import Dense
 from fpc.measure.emulation import TVM, ArmEmulator
@@ -28,19 +27,8 @@ from fpc.measure.exchange import Plan as Task
 from fpc.measure.protocol import MeasureConfig
 from fpc.measure.tvm import TvmModel
 from tests.backends.arm.tvm import emulated
-from tests.backends.test_tvm_fused_sum import residual_graphs
-from tests.backends.test_tvm_groups import grouped_graphs
 from tests.backends.tflite_graphs import random_inputs
-from tests.backends.tflite_integer_cases import cases
-from tests.backends.tvm_draws import (
-    TILED,
-    drawn_convolution,
-    drawn_dense,
-    drawn_of_two,
-    extreme_inputs,
-    float_islands,
-)
-from tests.backends.tvm_programs import execute, is_planned, merged, tilings
+from tests.backends.tvm_families import assert_every_family_agrees
 from tests.numeric.integer_cases import Draw, one_op
 
 DIGITS = Path(__file__).parents[2] / "examples" / "digits"
@@ -73,27 +61,7 @@ def test_a_network_has_the_bits_of_this_machines_and_of_the_interpreter():
 @pytest.mark.parametrize("isa", [NEON_MLAL, NEON_DOT], ids=lambda isa: isa.name)
 def test_every_kernel_family_to_the_bit(isa):
     """Operators, odd shapes, tails, extremes and whole tile spaces."""
-    graphs = [case.graph for case in cases(DType.I8).values() if is_planned(case.graph, isa)]
-    runs = [(graph, random_inputs(graph), plan(graph, isa)) for graph in graphs]
-    for make, count in ((drawn_convolution, 8), (drawn_dense, 6), (drawn_of_two, 6)):
-        drawn = [make(Draw(seed)) for seed in range(count)]
-        runs += [(graph, extreme_inputs(graph), plan(graph, isa)) for graph in drawn]
-    for graph in (*residual_graphs(), *grouped_graphs(), *float_islands()):
-        runs.append((graph, extreme_inputs(graph), plan(graph, isa)))
-    for dtype in (DType.I8, DType.I16):
-        makes = (drawn_convolution, drawn_convolution, drawn_dense)
-        drawn = [make(Draw(seed, DType.I16, dtype)) for seed, make in enumerate(makes, 2)]
-        runs += [(graph, extreme_inputs(graph), plan(graph, isa)) for graph in drawn]
-    for graph in (make(Draw(3)) for make in TILED.values()):
-        inputs = extreme_inputs(graph)
-        runs += [(graph, inputs, tiled) for tiled in tilings(plan(graph, isa), isa)]
-    feeds = [array for _, inputs, _ in runs for array in inputs]
-    outputs = iter(execute(merged([planned for _, _, planned in runs]), feeds, isa))
-    for graph, inputs, planned in runs:
-        for want in run(graph, inputs, Numerics.TFLITE_XNNPACK):
-            got = next(outputs).reshape(want.shape)
-            kernels = planned.program.kernels
-            np.testing.assert_array_equal(got, want, f"{kernels} of\n{graph.to_text()}")
+    assert_every_family_agrees(isa)
 
 
 def test_weights_that_would_overflow_are_refused():

@@ -24,11 +24,9 @@ from tests.backends.tvm_draws import (
     drawn_of_two,
     extreme_inputs,
 )
+from tests.backends.tvm_families import every_isa
 from tests.backends.tvm_programs import assert_kernels_agree
 from tests.numeric.integer_cases import Draw, one_op
-
-ISAS = list({isa.name: isa for isa in (PLAIN, isa_of_this_machine())}.values())
-every_isa = pytest.mark.parametrize("isa", ISAS, ids=lambda isa: isa.name)
 
 
 def test_every_int16_operator():
