@@ -125,16 +125,21 @@ def within(blocks: Blocks, addresses: range) -> Blocks:
 
 
 def joined(blocks: Blocks) -> Blocks:
-    """Blocks that lie one behind the other and are executed equally often as one.
+    """Blocks as pieces of code that run through, each with what always comes before it.
 
-    The emulator ends blocks where its own buffers are full, too.
+    The emulator ends blocks where its own buffers are full, too. A block that is executed as often
+    as those together that end where it begins is never jumped to.
     """
     found: Blocks = Counter()
-    open_ends: dict[tuple[int, int], Block] = {}
+    ending: dict[int, list[Block]] = {}
     for block, times in sorted(blocks.items()):
-        before = open_ends.pop((block.address, times), Block(block.address, b""))
-        found.pop(before, None)
-        whole = Block(before.address, before.code + block.code)
-        found[whole] = times
-        open_ends[whole.end, times] = whole
+        before = ending.pop(block.address, [])
+        heads = {one: found[one] for one in before}
+        if sum(heads.values()) != times:
+            heads = {Block(block.address, b""): times}
+        for head, count in heads.items():
+            found.pop(head, None)
+            whole = Block(head.address, head.code + block.code)
+            found[whole] += count
+            ending.setdefault(whole.end, []).append(whole)
     return found

@@ -69,18 +69,18 @@ def test_a_call_is_a_jump() -> None:
     assert A72.cycles(executed((call, 100))) == A72.cycles(executed((jump, 100)))
 
 
-def test_blocks_that_follow_on_one_another_are_one() -> None:
+def test_blocks_that_are_never_jumped_to_belong_to_those_before() -> None:
     first, second, third, other = (
         Block(address, bytes(4 * length))
         for address, length in ((96, 2), (104, 1), (108, 3), (104, 5))
     )
-    assert joined(Counter({first: 7, second: 7, third: 7, other: 3})) == Counter(
-        {Block(96, bytes(24)): 7, other: 3}
-    )
-    assert joined(Counter({first: 7, second: 6, third: 7})) == Counter(
-        {first: 7, second: 6, third: 7}
-    )
-    assert set(within(Counter({first: 7, third: 7}), range(100, 200))) == {third}
+    straight = Counter({first: 7, second: 7, third: 7, other: 3})
+    assert joined(straight) == Counter({Block(96, bytes(24)): 7, other: 3})
+    jumped_to = Counter({first: 7, second: 8, third: 8})
+    assert joined(jumped_to) == Counter({first: 7, Block(104, bytes(16)): 8})
+    loop_of_two = Counter({first: 2, Block(100, bytes(4)): 5, second: 7})
+    assert joined(loop_of_two) == Counter({Block(96, bytes(12)): 2, Block(100, bytes(8)): 5})
+    assert set(within(straight, range(100, 106))) == {second, other}
 
 
 @needs_llvm
