@@ -22,6 +22,7 @@ from fpc.cli.options import (
     Simplify,
     Std,
     TargetName,
+    Tiles,
     Verbose,
     backend_named,
     one_of,
@@ -85,10 +86,7 @@ def run(
             "function; meant for networks that are retrained."
         ),
     ] = None,
-    tiles: Annotated[
-        Path | None,
-        typer.Option(help="Table of tuned tiles for the back end tvm, which `fpc tune` writes."),
-    ] = None,
+    tiles: Tiles = None,
     simplify: Simplify = True,
     verify: Annotated[
         bool, typer.Option("--verify", help="Check the graph and its numbers after every pass.")

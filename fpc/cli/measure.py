@@ -21,6 +21,7 @@ from fpc.cli.options import (
     InputShapes,
     Json,
     TargetName,
+    Tiles,
     backend_named,
     parse_input_shapes,
 )
@@ -100,6 +101,7 @@ def run(
         ),
     ] = Path(".cache/arm-rootfs"),
     board_python: BoardPython = "python3",
+    tiles: Tiles = None,
     input_shape: InputShapes = None,
     json: Json = False,
 ) -> None:
@@ -128,6 +130,7 @@ def run(
         backend=backend_named(backend),
         precision=Precision.FLOAT32 if float32 else Precision.INT16 if int16 else Precision.INT8,
         input_shapes=parse_input_shapes(input_shape),
+        tiles=tiles,
     )
     paths = tuple(models or ())
     if not paths and (database is None or csv is None):

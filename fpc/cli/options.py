@@ -26,6 +26,10 @@ Backend = Annotated[
         help="What makes the artifact: tflite, or tvm (fpc's own kernels) [the target's]."
     ),
 ]
+Tiles = Annotated[
+    Path | None,
+    typer.Option(help="Table of tuned tiles for the back end tvm, which `fpc tune` writes."),
+]
 _BACKENDS: tuple[BackendName, ...] = ("tflite", "tvm")
 InputShapes = Annotated[
     list[str] | None,

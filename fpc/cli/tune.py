@@ -56,7 +56,7 @@ def run(
     input_shape: InputShapes = None,
     json: Json = False,
 ) -> None:
-    """Compare the tiles of all kernels of MODELs; `fpc compile --tiles` takes the best ones.
+    """Compare the tiles of all kernels of MODELs; other commands' --tiles takes the best ones.
 
     A tile counts only when its kernel has every bit of the interpreter.
     """

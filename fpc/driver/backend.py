@@ -73,12 +73,12 @@ def backend_for(target: Target, tiles: Path | None = None) -> Backend:
             )
         return TfliteBackend()
     from fpc.backends.tvm.requirements import require_tvm
-    from fpc.backends.tvm.tuning.tables import shipped_tiles, tiles_of_file
+    from fpc.backends.tvm.tuning.tables import filled_tiles_of_file, shipped_tiles
 
     require_tvm()
     isa = isa_of(target)
     own = shipped_tiles(isa)
-    return TvmBackend(isa, own if tiles is None else tiles_of_file(tiles, isa).over(own))
+    return TvmBackend(isa, own if tiles is None else filled_tiles_of_file(tiles, isa).over(own))
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,8 @@ class MeasureOptions:
     """How models that are not yet compiled become files.
 
     Without calibration images ranges come from synthetic ones, or from noise where it must be
-    `quick`: what the numbers are does not change how long the kernels take.
+    `quick`: what the numbers are does not change how long the kernels take. `tiles` is a table of
+    tuned tiles for the back end tvm.
     """
 
     target: str = "host"
@@ -58,6 +59,7 @@ class MeasureOptions:
     precision: Precision = Precision.INT8
     input_shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict[str, tuple[int, ...]])
     quick: bool = False
+    tiles: Path | None = None
 
 
 def measure_models(
@@ -129,6 +131,7 @@ def prepare_request(model: Path | Graph, options: MeasureOptions, config: Measur
             calibration=_noise(model) if options.quick and isinstance(model, Graph) else None,
             recipe="min-max",
             allow_degraded=True,
+            tiles=options.tiles,
         ),
     )
     return Request(

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from fpc.backends.tvm.isa.description import Isa
 from fpc.backends.tvm.isa.table import isa_of_this_machine
-from fpc.backends.tvm.tuning.tile_table import TileTable
+from fpc.backends.tvm.tuning.tile_table import Circumstances, TileTable, TunedKernel
 from fpc.driver import tune
 from fpc.driver.tune import Tuned, TunedNetwork
+from tests.backends.tvm_cases import pointwise_case
 from tests.cli.digits import MODEL, QUICK
 from tests.cli.invoke import fpc, refuse, succeed
 
@@ -72,6 +76,33 @@ def test_tables_that_do_not_fit_are_refused_before_the_work(tmp_path, golden):
     told = refuse(1, "backend.tiles", *tvm, "--backend", "tvm", "--tiles", file)
     assert told.replace(str(file), "FILE").replace(str(MODEL), "MODEL") == golden("broken.txt")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("command", ["compile", "measure"])
+def test_a_table_of_no_use_is_refused_by_who_takes_it(tmp_path, golden, command):
+    isa = isa_of_this_machine()
+    file = tmp_path / "tiles.json"
+    tvm = (command, MODEL, "--target", "host", "--backend", "tvm", "--tiles", file)
+    tvm += QUICK if command == "compile" else ()
+    told: list[str] = []
+    for table, status, code in (
+        (TileTable(isa.name), 2, "usage.tiles"),
+        (odd_table(isa), 1, "backend.tiles"),
+    ):
+        file.write_text(table.to_json())
+        told.append(refuse(status, code, *tvm))
+    assert "".join(told).replace(str(file), "FILE").replace(str(MODEL), "MODEL") == golden
+
+
+def odd_table(isa: Isa) -> TileTable:
+    """One kernel, in a tile that it cannot have."""
+    kernel = pointwise_case(isa).kernel
+    kernel = replace(kernel, tile=replace(kernel.tile, positions=5))
+    then = Circumstances(
+        machine="a machine", date="2026-01-02", evidence="measured", unit="us", versions={}
+    )
+    entry = TunedKernel(kernel=kernel, cost=1.0, untuned_cost=2.0)
+    return TileTable(isa.name).with_entry(entry, then)
 
 
 def test_a_model_that_is_not_there_is_named(tmp_path):
