@@ -74,7 +74,8 @@ class Convolution(OneOperand):
 
     def groups(self, isa: Isa) -> Groups:
         """Which channels the vectors of units see."""
-        return Groups(self.group_count, self.operand.width, self.stored.width, isa.dot)
+        channels, units = self.operand.width, self.stored.width
+        return Groups(self.group_count, channels, units, isa.dot.lanes, isa.dot.depth)
 
     def depth(self, isa: Isa) -> int:
         """Terms of every sum, padded to whole dot products."""

@@ -57,8 +57,7 @@ def _cycles(tile: ConvolutionTile, convolution: Convolution, isa: Isa) -> float:
     they take their slots.
     """
     lanes = isa.dot.lanes
-    are_shared = convolution.groups(isa).are_shared(tile.vectors)
-    activation_loads = tile.positions * (1 if are_shared else tile.vectors)
+    activation_loads = tile.positions * convolution.groups(isa).loads(tile.vectors)
     if isa.dot.fold is not None:
         return (activation_loads + tile.vectors * lanes) / tile.sums
     panel_bytes = tile.vectors * lanes * convolution.depth(isa)

@@ -13,6 +13,7 @@ from fpc.backends.tvm.kernels.convolution import (
     split_into_tiles,
     sum_in_tiles,
 )
+from fpc.backends.tvm.kernels.groups import Groups
 from fpc.backends.tvm.kernels.kernel import OneOperand
 from fpc.backends.tvm.kernels.loops import start_from_zero, vectorise_rows
 from fpc.backends.tvm.kernels.requantise import TOTALS
@@ -27,7 +28,8 @@ class WideConvolution(OneOperand):
     """Sums over taps and input channels for every position and output channel, finished.
 
     Weights have the activations' type; padding is zero. The input channels are divided into
-    `parts`, whose `sums` are taken one after the other and then added up in a wider type.
+    `parts`, whose `sums` are taken one after the other and then added up in a wider type. With a
+    `group_count` units see the channels of their groups.
     """
 
     family: Literal["wide_convolution"] = field(default="wide_convolution", kw_only=True)
@@ -37,25 +39,29 @@ class WideConvolution(OneOperand):
     sums: DType
     scaling: Scaling
     parts: int = 1
+    group_count: int = 1
 
     @property
     def products(self) -> int:
         """Those of every tap and input channel."""
-        return self.stored.rows * self.stored.width * self.window.taps * self.operand.width
+        channels = self.operand.width // self.group_count
+        return self.stored.rows * self.stored.width * self.window.taps * channels
 
     def units(self, isa: Isa) -> int:
         """Output channels that are computed, whole vectors."""
         return round_up(self.stored.width, isa.dot.lanes)
 
-    def terms(self, isa: Isa) -> int:
-        """Products of every tap, whole dot products; padded further where parts are to be equal."""
-        whole = isa.lanes if self.parts > 1 else wide_dot(isa, self.sums).depth
-        return round_up(self.operand.width, whole)
+    def groups(self, isa: Isa) -> Groups:
+        """Which channels vectors see: whole dot products, more where parts are to be equal."""
+        dot, channels, units = wide_dot(isa, self.sums), self.operand.width, self.stored.width
+        depth = isa.lanes if self.parts > 1 else dot.depth
+        return Groups(self.group_count, channels, units, dot.lanes, depth)
 
     def lower(self, library: Library, isa: Isa) -> Schedule:
         """The loops, scheduled."""
         dot, window, units = wide_dot(isa, self.sums), self.window, self.units(isa)
-        steps = self.terms(isa) // dot.depth
+        groups = self.groups(isa)
+        steps = groups.span // dot.depth
         taps_v, taps_h = window.kernel
         x = library.placeholder(self.operand, "x")
         shape = (units // dot.lanes, taps_v * taps_h * steps, *dot.tile)
@@ -63,7 +69,7 @@ class WideConvolution(OneOperand):
         finish = Finish.of(library, self.scaling, self.stored.dtype, units)
         source = self._source(library, isa, x)
         i, j = window.tap_axes(library)
-        terms = self.terms(isa) // self.parts
+        terms = groups.span // self.parts
         k = library.reduce_axis(terms, "k")
 
         def total(
@@ -71,7 +77,8 @@ class WideConvolution(OneOperand):
         ) -> Expression:
             image, row = window.row(line, i)
             term = part * terms + k
-            activation = source(image, row, window.column(position, j), term)
+            channel = groups.first(library, unit // dot.lanes) + term
+            activation = source(image, row, window.column(position, j), channel)
             step = (i * taps_h + j) * steps + term // dot.depth
             within = dot.index(unit % dot.lanes, term % dot.depth)
             weight = weights[unit // dot.lanes, step, *within]
@@ -103,13 +110,13 @@ class WideConvolution(OneOperand):
             return lambda image, row, column, channel: x[
                 (image * height + row) * across + column, channel
             ]
-        width = self.terms(isa)
+        width = self.groups(isa).row
         like = Buffer(self.operand.dtype, 0, width, width)
         padded = self.window.padded(library, self.operand, x, like, 0)
         return lambda image, row, column, channel: padded[image, row, column, channel]
 
     def _reads_in_place(self, isa: Isa) -> bool:
-        return self.operand.columns >= self.terms(isa) and not self.window.is_padded
+        return self.operand.columns >= self.groups(isa).row and not self.window.is_padded
 
 
 def wide_dot(isa: Isa, sums: DType) -> DotProduct:

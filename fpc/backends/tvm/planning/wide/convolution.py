@@ -9,6 +9,7 @@ import numpy as np
 from fpc.backends.tvm.assembler import Stored
 from fpc.backends.tvm.kernels.column_sums import pack_columns
 from fpc.backends.tvm.kernels.convolution import ConvolutionTile
+from fpc.backends.tvm.kernels.groups import Groups
 from fpc.backends.tvm.kernels.wide.convolution import WideConvolution, wide_dot, wide_tiles
 from fpc.backends.tvm.kernels.wide.depthwise import WideDepthwise
 from fpc.backends.tvm.kernels.wide.depthwise_columns import WideDepthwiseColumns
@@ -33,40 +34,43 @@ def dense(site: Site[Dense]) -> None:
 
 def conv2d(site: Site[Conv2d]) -> None:
     """`Conv2d`, as a matrix product unless it is depthwise."""
-    weights, op, window = site.array(1, "weights"), site.op, window_of(site)
+    weights, window = site.array(1, "weights"), window_of(site)
     if is_depthwise(site.node):
         _depthwise(site, window, weights)
         return
-    flat = ungrouped(tap_by_tap(weights), op.groups)
-    _multiply(site, site.operand(), window, flat)
+    _multiply(site, site.operand(), window, tap_by_tap(weights), site.op.groups)
 
 
 def conv_transpose2d(site: Site[ConvTranspose2d]) -> None:
     """`ConvTranspose2d`: the map spread with zeros, then a convolution with flipped filters."""
     weights = site.array(1, "weights")
     x, window = spread_for(site)
-    flat = ungrouped(tap_by_tap(weights[:, ::-1, ::-1]), site.op.groups)
-    _multiply(site, x, window, flat)
+    _multiply(site, x, window, tap_by_tap(weights[:, ::-1, ::-1]), site.op.groups)
 
 
-def _multiply(site: SumOfProducts, x: Stored, window: Window, weights: Array) -> None:
+def _multiply(
+    site: SumOfProducts, x: Stored, window: Window, weights: Array, groups: int = 1
+) -> None:
+    """Let the result be the product with weights [unit, tap, channel of its group]."""
     isa = site.isa
-    accumulators = accumulators_of(site, weights)
+    seen = Groups(groups, x.buffer.width, len(weights), isa.dot.lanes, isa.lanes)
+    if seen.span == seen.row:
+        weights, seen = ungrouped(weights, groups), replace(seen, count=1)
+    accumulators = accumulators_of(site, seen.weights(weights))
     scaling, parameters = ending_of(site, accumulators, isa.dot.lanes)
     sums, parts = accumulators
     plain = WideConvolution(
-        x.buffer, site.result, window, ConvolutionTile(1, 1), sums, scaling, parts
+        x.buffer, site.result, window, ConvolutionTile(1, 1), sums, scaling, parts, seen.count
     )
-    tile = max(wide_tiles(plain, isa), key=_arithmetic_intensity)
-    more = plain.terms(isa) - weights.shape[2]
-    whole = np.pad(weights.astype(x.buffer.dtype.numpy), ((0, 0), (0, 0), (0, more)))
-    packed = wide_dot(isa, sums).pack(whole)
+    tile = max(wide_tiles(plain, isa), key=lambda tile: _arithmetic_intensity(tile, seen))
+    filters = plain.groups(isa).weights(weights).astype(x.buffer.dtype.numpy)
+    packed = wide_dot(isa, sums).pack(filters)
     site.emit(replace(plain, tile=tile), [x], [packed, *parameters])
 
 
-def _arithmetic_intensity(tile: ConvolutionTile) -> tuple[float, int]:
+def _arithmetic_intensity(tile: ConvolutionTile, groups: Groups) -> tuple[float, int]:
     """Products a load of activations or weights; the wider tile of two equals."""
-    loads = tile.positions + tile.vectors
+    loads = tile.positions * groups.loads(tile.vectors) + tile.vectors
     return tile.positions * tile.vectors / loads, tile.vectors
 
 
