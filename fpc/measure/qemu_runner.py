@@ -7,7 +7,8 @@ never how long it takes: there is no cache, no pipeline and no clock in an emula
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +16,7 @@ from pathlib import Path
 from fpc.diagnostics.errors import UsageError
 from fpc.measure.answers import one_by_one
 from fpc.measure.emulation import EMULATOR, LITERT, PROCESSOR, ArmEmulator, GuestProgram
-from fpc.measure.exchange import Plan
+from fpc.measure.exchange import Plan, Result
 from fpc.measure.executed_blocks import BlockCounter, Blocks, executed_instructions, without
 from fpc.measure.protocol import Condition, Failure, MeasureConfig, Request, Timing
 
@@ -47,12 +48,37 @@ class QemuRunner:
                 "instructions are counted with one thread and one worker",
                 help="leave --threads and --workers out",
             )
-        self._emulated.require(self.program)
-        with tempfile.TemporaryDirectory(prefix="fpc-qemu-") as name:
-            counter = BlockCounter.built(Path(name), self.compiler)
+        with self._counting() as counter:
             yield from one_by_one(requests, lambda request: self._measure(request, config, counter))
 
+    def executed(self, request: Request, config: MeasureConfig) -> Blocks:
+        """What one run of a model executes; `FpcError` for what is a failure of `run`."""
+        with self._counting() as counter:
+            return self._runs(request, config, counter)[0][0]
+
+    @contextmanager
+    def _counting(self) -> Generator[BlockCounter]:
+        self._emulated.require(self.program)
+        with tempfile.TemporaryDirectory(prefix="fpc-qemu-") as name:
+            yield BlockCounter.built(Path(name), self.compiler)
+
     def _measure(self, request: Request, config: MeasureConfig, counter: BlockCounter) -> Timing:
+        runs, result = self._runs(request, config, counter)
+        return Timing(
+            name=request.name,
+            model_sha256=request.model_sha256,
+            precision=request.precision,
+            runs=tuple(float(executed_instructions(run)) for run in runs),
+            unit="instructions",
+            evidence="simulated",
+            condition=Condition(f"{PROCESSOR} (aarch64, QEMU)", result.runtime),
+            date=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+
+    def _runs(
+        self, request: Request, config: MeasureConfig, counter: BlockCounter
+    ) -> tuple[list[Blocks], Result]:
+        """What every run executed, less what surrounds a run."""
         counter.clear()
         plan = Plan(config, is_timed=False, marked_runs=_RUNS)
         outputs, result = self._emulated.run(
@@ -60,23 +86,10 @@ class QemuRunner:
         )
         if request.expected is not None:
             request.expected.check(outputs)
-        return Timing(
-            name=request.name,
-            model_sha256=request.model_sha256,
-            precision=request.precision,
-            runs=tuple(float(executed_instructions(run)) for run in _runs(counter)),
-            unit="instructions",
-            evidence="simulated",
-            condition=Condition(f"{PROCESSOR} (aarch64, QEMU)", result.runtime),
-            date=datetime.now(UTC).isoformat(timespec="seconds"),
-        )
+        parts = counter.parts(2 * _RUNS)
+        pairs = zip(parts[::2], parts[1::2], strict=True)
+        return [without(full, empty) for empty, full in pairs], result
 
     @property
     def _emulated(self) -> ArmEmulator:
         return ArmEmulator(self.root, self.emulator)
-
-
-def _runs(counter: BlockCounter) -> list[Blocks]:
-    """What every run executed, less what surrounds a run."""
-    parts = counter.parts(2 * _RUNS)
-    return [without(full, empty) for empty, full in zip(parts[::2], parts[1::2], strict=True)]
