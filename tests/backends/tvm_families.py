@@ -65,6 +65,7 @@ def assert_every_family_agrees(isa: Isa) -> None:
     for dtype in (DType.I8, DType.I16):
         makes = (drawn_convolution, drawn_convolution, drawn_dense)
         drawn = [make(Draw(seed, DType.I16, dtype)) for seed, make in enumerate(makes, 2)]
+        drawn.append(grouped(Draw(1, DType.I16, dtype), 5, 9, 13, 3))
         runs += [(graph, extreme_inputs(graph), plan(graph, isa)) for graph in drawn]
     for graph in (make(Draw(3)) for make in TILED.values()):
         inputs = extreme_inputs(graph)
