@@ -8,7 +8,9 @@ from collections.abc import Set as AbstractSet
 import numpy as np
 
 from fpc.ir.constant import Array
-from fpc.ir.graph import Graph, Value
+from fpc.ir.graph import Graph, Node, Value
+from fpc.ir.op import Op
+from fpc.ir.ops import Conv2d
 from fpc.quant.placement import weight_of
 from fpc.quant.saturation import EVERYTHING, Bounds, clamp_bounds
 
@@ -22,9 +24,14 @@ class MeanInputs:
 
     def __init__(self, graph: Graph, positions: AbstractSet[int]) -> None:
         self._positions = positions
-        read = dict.fromkeys(node.input(0) for node in graph if weight_of(node) is not None)
+        layers = [node for node in graph if weight_of(node) is not None]
+        read = dict.fromkeys(node.input(0) for node in layers)
+        mapped = {node.input(0) for node in layers if not _is_pointwise(node)}
         self._origins = {value: _origin(value) for value in read}
-        self._sums = {value: np.zeros(value.type.shape, np.float32) for value in read}
+        self._sums = {
+            value: np.zeros(value.type.shape if value in mapped else _by_channel(value), np.float32)
+            for value in read
+        }
         self._clamped = np.empty(max((value.type.size for value in read), default=0), np.float32)
         self._count = 0
 
@@ -44,13 +51,32 @@ class MeanInputs:
             if bounds != EVERYTHING:
                 space = self._clamped[: array.size].reshape(array.shape)
                 array = np.clip(array, *bounds, out=space)
-            self._sums[value] += array
+            sums = self._sums[value]
+            sums += (
+                array if sums.shape == array.shape else array.mean(axis=(0, 2, 3), keepdims=True)
+            )
         self._count += 1
 
     def means(self) -> Mapping[Value, Array]:
-        """The mean of every value that a convolution or dense layer reads, in its shape."""
+        """The mean of every value that a convolution or dense layer reads.
+
+        In its shape, but [1, channels, 1, 1] where pointwise convolutions alone read it.
+        """
         count = np.float32(max(self._count, 1))
         return {value: total / count for value, total in self._sums.items()}
+
+
+def _is_pointwise(layer: Node[Op]) -> bool:
+    """Whether `layer` is a convolution to which all pixels are alike."""
+    match layer.op:
+        case Conv2d(strides=(1, 1), pads=(0, 0, 0, 0)):
+            return layer.input(1).type.shape[2:] == (1, 1)
+        case _:
+            return False
+
+
+def _by_channel(value: Value) -> tuple[int, ...]:
+    return 1, value.type.shape[1], 1, 1
 
 
 def _origin(value: Value) -> tuple[Value, Bounds]:

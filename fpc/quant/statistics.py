@@ -18,11 +18,13 @@ from fpc.ir.constant import Array
 from fpc.ir.dtype import DType
 from fpc.ir.graph import Graph, Value
 from fpc.ir.op import Quantisation
-from fpc.quant.activations import activations
+from fpc.quant.activations import Activations, activations
 from fpc.quant.distribution import HISTOGRAM_BINS, Distribution, Histogram, count_bins
-from fpc.quant.saturation import clamp_bounds
+from fpc.quant.saturation import Bounds, clamp_bounds, clamped_to
 
 _HISTOGRAM_ELEMENTS = 1 << 16
+_FIRST_LOOKS = 8
+"""How many samples to look at whole when nobody says which; fewer are not worth another runner."""
 
 
 class Listener(Protocol):
@@ -96,7 +98,9 @@ def collect(
     """The statistics of `values` (default: `observed_values(graph)`) over `samples`.
 
     Runs the graph once a sample, and keeps nothing of it but running extremes: memory does not
-    depend on the number of samples. The runner is called by two threads at once. `on_sample` is
+    depend on the number of samples. What has reached both ends of a clamp tells nothing new, and is
+    not computed any more after the samples that the listener wants. Runners are called by two
+    threads at once. `on_sample` is
     called after each sample, for progress bars. `QuantError` when there are no samples, one does
     not fit the graph's inputs, or a value is not finite.
     """
@@ -122,21 +126,9 @@ class _Observation:
         self, listener: Listener | None, on_sample: Callable[[], None] | None
     ) -> dict[Value, Distribution]:
         """What a first pass over the samples tells."""
-        self._extremes = {value: _Extremes() for value in self._values}
-        also = () if listener is None else tuple(listener.values)
-        run = activations(self._graph, (*self._values, *also), self._make_runner)
-
-        def look(
-            numbered: tuple[int, tuple[Array, ...]],
-        ) -> tuple[dict[Value, tuple[float, float]], dict[Value, Array]]:
-            position, sample = numbered
-            arrays = run(position, sample)
-            seen = {value: _extremes(arrays[value], value) for value in self._values}
-            is_heard = listener is not None and listener.wants(position)
-            return seen, {value: arrays[value] for value in also} if is_heard else {}
-
+        self._extremes = {value: _Extremes(clamped_to(value)) for value in self._values}
         count = 0
-        for seen, heard in two_at_once(look, enumerate(self._samples)):
+        for seen, heard in two_at_once(_Look.take, self._looks(listener)):
             for value, (low, high) in seen.items():
                 self._extremes[value].add(low, high)
             if listener is not None and heard:
@@ -156,6 +148,34 @@ class _Observation:
             )
             for value, seen in self._extremes.items()
         }
+
+    def _looks(self, listener: Listener | None) -> Iterator[_Look]:
+        """First the samples that the listener wants, of which everything is computed.
+
+        Of the others nothing but what can still change the extremes, if that is much less.
+        """
+        positions = range(len(self._samples))
+        also: tuple[Value, ...] = ()
+        first: Sequence[int] = positions[:_FIRST_LOOKS]
+        if listener is not None:
+            also, first = tuple(listener.values), tuple(filter(listener.wants, positions))
+        run = activations(self._graph, (*self._values, *also), self._make_runner)
+        for position in first:
+            yield _Look(run, position, self._samples[position], self._open_ends(), also)
+        others = sorted(set(positions).difference(first))
+        if len(others) >= _FIRST_LOOKS and self._much_is_settled():
+            run = activations(self._graph, self._open_ends(), self._make_runner)
+        for position in others:
+            yield _Look(run, position, self._samples[position], self._open_ends())
+
+    def _open_ends(self) -> dict[Value, tuple[bool, bool]]:
+        """The values that may still come lower or higher than seen, and which of the two."""
+        ends = {value: seen.open_ends for value, seen in self._extremes.items()}
+        return {value: open_ends for value, open_ends in ends.items() if any(open_ends)}
+
+    def _much_is_settled(self) -> bool:
+        still_open = sum(value.type.size for value in self._open_ends())
+        return 2 * still_open <= sum(value.type.size for value in self._values)
 
     def _histogram(self, value: Value) -> Histogram:
         if self._histograms is None:
@@ -182,8 +202,9 @@ class _Observation:
 
 @dataclass
 class _Extremes:
-    """Running extremes of one value."""
+    """Running extremes of one value, which its producer keeps within `bounds`."""
 
+    bounds: Bounds
     low: float = inf
     high: float = -inf
 
@@ -191,15 +212,43 @@ class _Extremes:
         """Take the extremes of one more array into account."""
         self.low, self.high = min(self.low, low), max(self.high, high)
 
+    @property
+    def open_ends(self) -> tuple[bool, bool]:
+        """Whether a lower and whether a higher value than those seen can come."""
+        return self.low > self.bounds[0], self.high < self.bounds[1]
 
-def _extremes(array: Array, value: Value) -> tuple[float, float]:
-    """The least and the greatest element of one array of `value`; an empty one has neither."""
+
+@dataclass(frozen=True)
+class _Look:
+    """A run on one sample.
+
+    open_ends: the values whose extremes to find, and which of the two; also: what to return whole.
+    """
+
+    run: Activations
+    position: int
+    sample: tuple[Array, ...]
+    open_ends: Mapping[Value, tuple[bool, bool]]
+    also: tuple[Value, ...] = ()
+
+    def take(self) -> tuple[dict[Value, tuple[float, float]], dict[Value, Array]]:
+        """The extremes, and the values to return whole."""
+        arrays = self.run(self.position, self.sample)
+        seen = {
+            value: _extremes(arrays[value], value, ends) for value, ends in self.open_ends.items()
+        }
+        return seen, {value: arrays[value] for value in self.also}
+
+
+def _extremes(array: Array, value: Value, ends: tuple[bool, bool]) -> tuple[float, float]:
+    """The least and the greatest element of `value` as far as they are wanted, if there is any."""
     if array.size == 0:
         return inf, -inf
-    low, high = float(array.min()), float(array.max())
+    low = float(array.min()) if ends[0] else 0.0
+    high = float(array.max()) if ends[1] else 0.0
     if not (isfinite(low) and isfinite(high)):
         raise _not_finite(value)
-    return low, high
+    return (low if ends[0] else inf), (high if ends[1] else -inf)
 
 
 def _thinned(array: Array, round_: int) -> Array:

@@ -12,6 +12,7 @@ from fpc.interp.executor import run
 from fpc.ir import ops
 from fpc.ir.dtype import DType
 from fpc.ir.graph import Graph
+from fpc.ir.op import Activation
 from fpc.ir.types import TensorType, f32
 from fpc.quant.distribution import Histogram
 from fpc.quant.statistics import collect, observed_values
@@ -65,18 +66,41 @@ def test_what_only_moves_or_is_clamped_alone_is_not_observed():
 
 
 def test_histograms_cost_a_second_pass_only_when_asked_for():
-    walks = []
+    runs = []
 
-    class Counted(list):
-        def __iter__(self):
-            walks.append(1)
-            return super().__iter__()
+    def counting_runner(graph):
+        return lambda inputs: runs.append(1) or run(graph, inputs)
 
-    statistics = collect(small_network(), Counted(samples(3)), numpy_runner)
-    assert len(walks) == 1
+    statistics = collect(small_network(), samples(3), counting_runner)
+    assert len(runs) == 3
     for seen in statistics.values():
         assert seen.histogram.counts.sum() > 0
-    assert len(walks) == 2
+    assert len(runs) == 6
+
+
+def test_what_has_reached_both_ends_of_its_clamp_is_computed_no_more():
+    graph = Graph()
+    x = graph.add_input("x", f32(1, 2, 4, 4))
+    w = graph.constant(np.array([[9.0, 0.0], [0.0, 9.0]], np.float32).reshape(2, 2, 1, 1))
+    clamped = graph.add(ops.Conv2d(activation=Activation.RELU6), x, w, name="clamped").output
+    pooled = graph.add(ops.GlobalAvgPool(), clamped, name="pooled").output
+    rectified = graph.add(ops.Relu(), pooled, name="rectified").output
+    graph.set_outputs([pooled, rectified])
+    asked = []
+
+    def noting_runner(graph):
+        asked.append([value.name for value in graph.outputs])
+        return numpy_runner(graph)
+
+    rng = np.random.default_rng(3)
+    data = [(rng.normal(size=(1, 2, 4, 4)).astype(np.float32),) for _ in range(20)]
+    values = [clamped, pooled, rectified]
+    statistics = collect(graph, data, noting_runner, values=values)
+    assert asked == [["clamped", "pooled", "rectified"], ["pooled", "rectified"]]
+    whole = run(graph.clone(), [np.concatenate([sample for (sample,) in data])])
+    assert (statistics[clamped].low, statistics[clamped].high) == (0.0, 6.0)
+    for value, arrays in zip((pooled, rectified), whole, strict=True):
+        assert (statistics[value].low, statistics[value].high) == (arrays.min(), arrays.max())
 
 
 def test_progress_is_reported_once_a_sample():
@@ -95,10 +119,10 @@ class Stream:
     def __len__(self):
         return self.count
 
-    def __iter__(self):
-        rng = np.random.default_rng(0)
-        for _ in range(self.count):
-            yield (rng.normal(size=self.shape).astype(np.float32),)
+    def __getitem__(self, position):
+        if position >= self.count:
+            raise IndexError(position)
+        return (np.random.default_rng(position).normal(size=self.shape).astype(np.float32),)
 
 
 def test_memory_does_not_grow_with_the_number_of_samples():
