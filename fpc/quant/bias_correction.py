@@ -11,6 +11,8 @@ what it reads is needed, never its responses.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,6 +27,9 @@ from fpc.quant.layerwise import Layer
 from fpc.quant.weights import channel_scales
 
 Reals = NDArray[np.float64]
+
+_CHUNK = 8
+"""How many samples are summed at a time: numpy widens integers fastest in one sum over several."""
 
 
 def mean_response(node: Node[Op], mean_input: Array, weight: Array) -> Reals:
@@ -71,11 +76,13 @@ def _mean_patch(op: Conv2d, image: Array, kernel: tuple[int, ...]) -> Reals:
     return patch
 
 
-def mean_of_integers(layer: Layer, inputs: Array) -> Reals:
-    """The mean, in reals, of the integers that a layer reads: [samples, ...] to [1, ...]."""
+def mean_of_integers(layer: Layer, inputs: Sequence[Array]) -> Reals:
+    """The mean, in reals, of the integers that a layer reads of each sample: [1, ...]."""
     x = layer.node.input(0).type.quantisation
-    total = inputs.sum(axis=0, keepdims=True, dtype=np.int32)
-    return (total / len(inputs) - x.zero_point) * x.scale
+    chunks = (inputs[start : start + _CHUNK] for start in range(0, len(inputs), _CHUNK))
+    totals = [np.concatenate(chunk).sum(axis=0, keepdims=True, dtype=np.int32) for chunk in chunks]
+    count = len(inputs) * len(inputs[0])
+    return (np.sum(totals, axis=0) / count - x.zero_point) * x.scale
 
 
 def corrected_bias(layer: Layer, reference: Reals, mean_input: Reals, weights: Array) -> Reals:

@@ -19,11 +19,11 @@ _KEPT_BYTES = 64 << 20
 class Split:
     """Samples by purpose.
 
-    walked: some of `calibration`, at `walked_positions` there; like `holdout` held in memory.
+    walked: some of `calibration`, at `walked_positions` there. Only `holdout` is held in memory.
     """
 
     calibration: Samples
-    walked: tuple[tuple[Array, ...], ...]
+    walked: Samples
     walked_positions: frozenset[int]
     holdout: tuple[tuple[Array, ...], ...]
     warnings: tuple[str, ...] = ()
@@ -45,7 +45,7 @@ def split_samples(samples: Samples, holdout: Samples | None, walked: int) -> Spl
     if holdout is not None:
         kept = _held(holdout, range(min(MOST_HOLDOUT, len(holdout))))
         chosen = _evenly(range(count), walked)
-        return Split(samples, _held(samples, chosen), frozenset(chosen), kept, _remarks(count))
+        return Split(samples, _Chosen(samples, chosen), frozenset(chosen), kept, _remarks(count))
     if count == 1:
         only = _held(samples, [0])
         return Split(samples, only, frozenset([0]), only, _remarks(count))
@@ -54,7 +54,7 @@ def split_samples(samples: Samples, holdout: Samples | None, walked: int) -> Spl
     chosen = _evenly(rest, walked)
     return Split(
         _Chosen(samples, rest),
-        _held(samples, chosen),
+        _Chosen(samples, chosen),
         frozenset(rest.index(index) for index in chosen),
         _held(samples, aside),
         _remarks(count),

@@ -60,8 +60,8 @@ class Revision:
     bias: NDArray[np.float64]
 
 
-Revise = Callable[[Layer, Array], Revision]
-"""Revises a layer, given the integers it reads: [samples x batch, ...] in its input's type."""
+Revise = Callable[[Layer, Sequence[Array]], Revision]
+"""Revises a layer, given the integers it reads of each sample, in its input's type."""
 
 
 def paired_layers(graph: Graph, plan: QuantPlan, integer: Graph) -> tuple[Layer, ...]:
@@ -108,7 +108,7 @@ def walk(
         layer = by_node.get(segment.nodes[0])
         constants: dict[Use, tuple[Array, QuantParams]] = {}
         if layer is not None:
-            revision = revise(layer, _batched(held[layer.node.input(0)]))
+            revision = revise(layer, held[layer.node.input(0)])
             revisions[layer.float_node] = revision
             constants = _constants(layer.node, revision, bias_bits)
         if segment.outputs:
@@ -120,32 +120,22 @@ def walk(
 
 
 def _run(
-    runner: Runner, segment: Segment, held: Mapping[Value, Array], count: int
-) -> dict[Value, Array]:
-    results = {
-        value: np.empty((count, *value.type.shape), value.type.dtype.numpy)
-        for value in segment.outputs
-    }
+    runner: Runner, segment: Segment, held: Mapping[Value, Sequence[Array]], count: int
+) -> dict[Value, list[Array]]:
+    results: dict[Value, list[Array]] = {value: [] for value in segment.outputs}
     for index in range(count):
         outputs = runner([held[value][index] for value in segment.inputs])
         for array, result in zip(outputs, results.values(), strict=True):
-            result[index] = array
+            result.append(array)
     return results
 
 
-def _batched(held: Array) -> Array:
-    return held.reshape(-1, *held.shape[2:])
-
-
-def _inputs(integer: Graph, samples: Samples) -> dict[Value, Array]:
-    """Every sample in the integers of the graph's inputs: [samples, *shape]."""
-    held = {
-        value: np.empty((len(samples), *value.type.shape), value.type.dtype.numpy)
-        for value in integer.inputs
-    }
-    for index, sample in enumerate(samples):
+def _inputs(integer: Graph, samples: Samples) -> dict[Value, list[Array]]:
+    """Every sample in the integers of the graph's inputs."""
+    held: dict[Value, list[Array]] = {value: [] for value in integer.inputs}
+    for sample in samples:
         for value, array in zip(integer.inputs, sample, strict=True):
-            held[value][index] = to_graph_type(array, value)
+            held[value].append(to_graph_type(array, value))
     return held
 
 

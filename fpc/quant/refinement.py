@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from fpc.interp.runner import RunnerFactory, Samples
@@ -53,7 +53,7 @@ def refine(
     layers = paired_layers(graph, plan, integer)
     done = 0
 
-    def revise(layer: Layer, inputs: Array) -> Revision:
+    def revise(layer: Layer, inputs: Sequence[Array]) -> Revision:
         nonlocal done
         weights, mean_input = both(
             lambda: _weights(layer, inputs, plan, scheme, rounding),
@@ -95,7 +95,11 @@ def correct_analytically(
 
 
 def _weights(
-    layer: Layer, inputs: Array, plan: QuantPlan, scheme: Scheme, rounding: Rounding | None
+    layer: Layer,
+    inputs: Sequence[Array],
+    plan: QuantPlan,
+    scheme: Scheme,
+    rounding: Rounding | None,
 ) -> Array:
     params = plan.weights[layer.weight]
     if rounding is None or not can_round(layer.float_node):

@@ -10,6 +10,7 @@ correction takes care of the mean.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,12 +27,13 @@ from fpc.quant.weights import channel_scales
 
 Reals = NDArray[np.float64]
 Singles = NDArray[np.float32]
+Indices = NDArray[np.int64]
 
 _BLOCK = 64
 _FEW = 8
 _LARGEST_HESSIAN = 2048
 _PATCH_ELEMENTS = 4 << 20
-_PATCHES_ENOUGH = 64
+_PATCHES_ENOUGH = 32
 
 
 @dataclass(frozen=True)
@@ -42,9 +44,9 @@ class Rounding:
     damping: part of the mean second moment added to each, against directions never seen.
     """
 
-    samples_per_weight: float = 4.0
-    fewest: int = 2048
-    most: int = 4096
+    samples_per_weight: float = 3.0
+    fewest: int = 1024
+    most: int = 3072
     damping: float = 0.05
     seed: int = 0
 
@@ -66,7 +68,7 @@ def can_round(node: Node[Op]) -> bool:
 
 def round_weights(
     node: Node[Op],
-    inputs: Array,
+    inputs: Sequence[Array],
     zero_point: int,
     params: QuantParams,
     scheme: Scheme,
@@ -74,7 +76,7 @@ def round_weights(
 ) -> Array:
     """Integers in `params` for the weights of the float convolution or dense layer `node`.
 
-    inputs: the integers it reads, [samples, ...]; `zero_point` is theirs. Their scale does not
+    inputs: the integers it reads of each sample; `zero_point` is theirs. Their scale does not
     matter.
     """
     weight = node.input(1).data
@@ -87,7 +89,7 @@ def round_weights(
     rounded = np.empty(steps.shape, scheme.weight_dtype.numpy)
     for start in range(0, features, _LARGEST_HESSIAN):
         part = slice(start, start + _LARGEST_HESSIAN)
-        moments = second_moments(patches[:, :, part], zero_point)
+        moments = second_moments(patches[:, part], zero_point)
         rounded[:, :, part] = round_jointly(
             steps[:, :, part], moments, scheme.weight_limit, settings.damping
         )
@@ -95,23 +97,22 @@ def round_weights(
 
 
 def second_moments(patches: Array, origin: int = 0) -> NDArray[np.float32]:
-    """Covariances of patches [groups, samples, features]: [groups, features, features].
+    """Covariances of patches [groups, features, samples]: [groups, features, features].
 
     Sums are formed about `origin`, which matters to their precision alone.
     """
-    samples = int(patches.shape[1])
+    samples = int(patches.shape[2])
 
     def sums(part: slice) -> tuple[Singles, Singles]:
-        shifted = patches[:, part].astype(np.float32)
+        shifted = patches[:, :, part].astype(np.float32)
         shifted -= np.float32(origin)
-        ones = np.ones((1, shifted.shape[1]), np.float32)
-        return np.matmul(shifted.transpose(0, 2, 1), shifted), np.matmul(ones, shifted)
+        return np.matmul(shifted, shifted.transpose(0, 2, 1)), shifted.sum(axis=2)
 
     halves = slice(samples // 2), slice(samples // 2, samples)
     (squares, total), (more_squares, more) = two_at_once(sums, halves)
     count = np.float32(samples)
     mean = (total + more) / count
-    return (squares + more_squares) / count - np.matmul(mean.transpose(0, 2, 1), mean)
+    return (squares + more_squares) / count - np.matmul(mean[:, :, None], mean[:, None, :])
 
 
 def round_jointly(steps: Reals, moments: Array, limit: int, damping: float) -> Singles:
@@ -202,31 +203,52 @@ def _inverse_root(matrices: Singles) -> Singles:
 
 
 def _patches(
-    node: Node[Op], inputs: Array, zero_point: int, count: int, generator: np.random.Generator
+    node: Node[Op],
+    inputs: Sequence[Array],
+    zero_point: int,
+    count: int,
+    generator: np.random.Generator,
 ) -> Array:
-    """Random patches that the filters see, `zero_point` where padded: [groups, samples, features].
+    """Random patches that the filters see, `zero_point` where padded: [groups, features, samples].
 
-    About `count` samples, in the integers of `inputs`.
+    About `count` samples, no patch twice, as many of every image; in the integers of `inputs`.
     """
     if not isinstance(node.op, Conv2d):
-        rows = inputs.reshape(-1, inputs.shape[-1])
-        if len(rows) > count:
-            rows = rows[generator.choice(len(rows), count, replace=False)]
-        return rows[None]
-    op = node.op
-    _, group_channels, kernel_h, kernel_w = node.input(1).type.shape
-    # Channels last: numpy then gathers all channels of a pixel in one go.
-    pixels = inputs.transpose(0, 2, 3, 1)
-    images, height, width, channels = pixels.shape
+        rows = np.concatenate(inputs).reshape(-1, inputs[0].shape[-1])
+        return rows[_some_of(len(rows), count, generator)].T[None]
     _, _, out_h, out_w = node.outputs[0].type.shape
-    image = generator.integers(0, images, count)
-    y = generator.integers(0, out_h, count) * op.strides[0] - op.pads[0]
-    x = generator.integers(0, out_w, count) * op.strides[1] - op.pads[1]
-    patches = np.full((count, channels, kernel_h * kernel_w), zero_point, inputs.dtype)
-    for tap in range(kernel_h * kernel_w):
-        i, j = divmod(tap, kernel_w)
-        row, column = y + i * op.dilations[0], x + j * op.dilations[1]
-        inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
-        patches[inside, :, tap] = pixels[image[inside], row[inside], column[inside]]
-    by_group = patches.reshape(count, op.groups, group_channels * kernel_h * kernel_w)
-    return np.ascontiguousarray(by_group.transpose(1, 0, 2))
+    images = [image for batch in inputs for image in batch]
+    each = -(-count // len(images))
+    patches = [
+        _patches_of(
+            image, node, divmod(_some_of(out_h * out_w, each, generator), out_w), zero_point
+        )
+        for image in images
+    ]
+    return np.concatenate(patches, axis=2)
+
+
+def _patches_of(
+    image: Array, node: Node[Op], places: tuple[Indices, Indices], zero_point: int
+) -> Array:
+    """What the filters of a convolution see at `places`, rows and columns of its result."""
+    op = node.op
+    assert isinstance(op, Conv2d)
+    channels, height, width = image.shape
+    _, group_channels, kernel_h, kernel_w = node.input(1).type.shape
+    i, j = np.divmod(np.arange(kernel_h * kernel_w)[:, None], kernel_w)
+    row = places[0] * op.strides[0] - op.pads[0] + i * op.dilations[0]
+    column = places[1] * op.strides[1] - op.pads[1] + j * op.dilations[1]
+    index = (row * width + column).ravel()
+    patches = image.reshape(channels, -1).take(index, axis=1, mode="clip")
+    outside = (row < 0) | (row >= height) | (column < 0) | (column >= width)
+    if outside.any():
+        patches[:, outside.ravel()] = zero_point
+    return patches.reshape(op.groups, group_channels * kernel_h * kernel_w, -1)
+
+
+def _some_of(count: int, wanted: int, generator: np.random.Generator) -> Indices:
+    """`wanted` of the first `count` numbers, all of them where there are no more."""
+    if count <= wanted:
+        return np.arange(count)
+    return generator.choice(count, wanted, replace=False, shuffle=False)
