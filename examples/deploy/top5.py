@@ -1,6 +1,7 @@
 """Prints the five likeliest classes of an image, from Python and from C++.
 
-fpc compile MODEL.onnx --target host --backend tvm --int8 --image-input ... -o ARTIFACT
+fpc compile MODEL.onnx --target host --backend tvm --int8 --image-input ... \
+    --output-type float32 -o ARTIFACT
 make -C ARTIFACT
 python examples/deploy/top5.py ARTIFACT IMAGE
 """
@@ -33,11 +34,9 @@ def main() -> None:
     pixels = pixels_of(image, model.inputs[0].shape)
 
     print("from Python")
-    output = model.outputs[0]
     scores = model([pixels])[0].ravel()
-    print(output.name)
-    for index in np.argsort(-scores.astype(float), kind="stable")[:5]:
-        print(f"{index:6d} {output.real(scores[index]):10.4f}")
+    for index in np.argsort(-scores, kind="stable")[:5]:
+        print(f"{index:6d} {scores[index]:10.4f}")
 
     print("from C++", flush=True)
     with tempfile.NamedTemporaryFile(suffix=".bin") as file:

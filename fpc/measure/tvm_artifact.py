@@ -1,6 +1,6 @@
 """Networks compiled by TVM as those who run them see them, without TVM.
 
-An artifact is a library, a file of parameters and `manifest.json`, which says what they hold
+An artifact is a library, a file of parameters with TVM's description of it, and `manifest.json`
 (`fpc.backends.tvm.artifact` has the format).
 """
 
@@ -23,7 +23,7 @@ from fpc.diagnostics.errors import MeasureError
 from fpc.ir.constant import Array
 
 MANIFEST = "manifest.json"
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -107,15 +107,17 @@ class TvmArtifact:
 
     def parameters(self) -> list[Array]:
         """What the program takes after the inputs."""
-        content = (self.folder / self.manifest["weights"]).read_bytes()
+        described = json.loads((self.folder / self.manifest["parameters"]).read_bytes())
+        [file] = described["records"]
+        content = (self.folder / file["dataPath"]).read_bytes()
         return [
             np.frombuffer(
                 content,
                 np.dtype(part["dtype"]),
                 count=math.prod(part["shape"]),
-                offset=part["offset"],
+                offset=part["byteOffset"],
             ).reshape(part["shape"])
-            for part in self.manifest["parameters"]
+            for part in file["records"]
         ]
 
     @property

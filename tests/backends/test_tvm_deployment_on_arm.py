@@ -44,10 +44,7 @@ def test_the_program_is_built_here_and_runs_there(artifact: Path, tmp_path: Path
         array.tofile(path)
     on_arm = (emulator.emulator, "-cpu", emulator.processor, "-L", emulator.root)
     program = (artifact / "run", artifact, *inputs, *outputs)
-    done = subprocess.run(
-        (*on_arm, *program), env=guest_environment(), capture_output=True, text=True, check=True
-    )
-    assert done.stdout.startswith("total\n")
+    subprocess.run((*on_arm, *program), env=guest_environment(), check=True)
     for path, want in zip(outputs, WANTED, strict=True):
         np.testing.assert_array_equal(np.fromfile(path, want.dtype).reshape(want.shape), want)
 

@@ -10,11 +10,9 @@ import numpy as np
 
 from fpc.backends.tvm.artifact import (
     MANIFEST,
-    WEIGHTS,
     Manifest,
     TensorPart,
-    parameter_parts,
-    weights_file,
+    parameter_files,
 )
 from fpc.backends.tvm.assembler import Plan
 from fpc.backends.tvm.buffer import Buffer
@@ -127,13 +125,12 @@ def _execute_emulated(planned: Plan, matrices: Sequence[Array], isa: Isa) -> Seq
     packed = archive(
         {
             LIBRARY: build(program),
-            WEIGHTS: weights_file(planned.parameters),
+            **parameter_files(planned.parameters),
             MANIFEST: Manifest(
                 isa=program.isa,
                 runtime=dict(PINNED),
                 inputs=tuple(map(_part, program.inputs)),
                 outputs=tuple(_part(_stored(program, slot)) for slot in program.outputs),
-                parameters=parameter_parts(planned.parameters),
                 provenance={},
             )
             .model_dump_json()

@@ -29,7 +29,14 @@ def test_the_report_says_what_was_made_and_checked(artifact):
     assert checked["numerics"] == "tflite-xnnpack"
     assert checked["runtime"].startswith("TVM kernels for ")
     names = {file["name"] for file in report["files"]}
-    assert names == {"model.so", "weights.bin", "manifest.json", "run.cc", "Makefile"}
+    assert names == {
+        "model.so",
+        "weights.bin",
+        "tensor-cache.json",
+        "manifest.json",
+        "run.cc",
+        "Makefile",
+    }
     for file in report["files"]:
         assert (folder / file["name"]).stat().st_size == file["bytes"]
     assert report["versions"]["apache-tvm-ffi"] == "0.1.14.post1"

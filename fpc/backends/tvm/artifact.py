@@ -1,14 +1,16 @@
 """What a compiled network consists of: a library, its packed parameters, and a manifest.
 
 `model.so` is a TVM module whose function `main` takes the inputs and the parameters and returns all
-outputs. Tensors are matrices: the last axis along the columns, all others along the rows.
-`weights.bin` holds the parameters, each at a multiple of 64 bytes. `manifest.json` says the rest:
-names, types, shapes and quantisation of inputs and outputs, and where every parameter lies.
+outputs; its function `inputs` returns tensors to be filled. Tensors are matrices: the last axis
+along the columns, all others along the rows. `weights.bin` holds the parameters, each at a multiple
+of 64 bytes; `tensor-cache.json` says where, in TVM's own format. `manifest.json` has the names,
+types, shapes and quantisation of inputs and outputs.
 `run.cc` and its `Makefile` run it all from C++ (`fpc.backends.tvm.deployment`).
 """
 
 from __future__ import annotations
 
+import json
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -22,7 +24,8 @@ from fpc.interp.numerics import Numerics
 from fpc.ir.constant import Array
 from fpc.ir.graph import Graph, Value
 
-WEIGHTS, MANIFEST = "weights.bin", "manifest.json"
+MANIFEST = "manifest.json"
+WEIGHTS, PARAMETERS = "weights.bin", "tensor-cache.json"
 NUMERICS = Numerics.TFLITE_XNNPACK
 """What every kernel computes, bit for bit."""
 
@@ -45,27 +48,18 @@ class TensorPart(_Part):
     zero_point: int | None = None
 
 
-class ParameterPart(_Part):
-    """A parameter: where its bytes begin in the weights, and what they are."""
-
-    offset: int
-    dtype: str
-    shape: tuple[int, ...]
-
-
 class Manifest(_Part):
     """The document `manifest.json`."""
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     library: str = LIBRARY
-    weights: str = WEIGHTS
+    parameters: str = PARAMETERS
     entry: str = ENTRY
     isa: str
     numerics: str = NUMERICS.value
     runtime: dict[str, str]
     inputs: tuple[TensorPart, ...]
     outputs: tuple[TensorPart, ...]
-    parameters: tuple[ParameterPart, ...]
     provenance: dict[str, str]
 
 
@@ -76,25 +70,35 @@ def manifest_of(graph: Graph, plan: Plan, provenance: dict[str, str]) -> Manifes
         runtime=dict(PINNED),
         inputs=tuple(map(_tensor, graph.inputs)),
         outputs=tuple(map(_tensor, graph.outputs)),
-        parameters=parameter_parts(plan.parameters),
         provenance=provenance,
     )
 
 
-def parameter_parts(parameters: tuple[Array, ...]) -> tuple[ParameterPart, ...]:
-    """What the manifest says of `weights.bin`."""
-    offset, parts = 0, list[ParameterPart]()
-    for array in parameters:
+def parameter_files(parameters: tuple[Array, ...]) -> dict[str, bytes]:
+    """`weights.bin`, and `tensor-cache.json` as `vm.builtin.tensor_cache.load` of TVM reads it."""
+    weights = bytearray()
+    records: list[dict[str, object]] = []
+    for index, array in enumerate(parameters):
         kind = Parameter.of(array)
-        parts.append(ParameterPart(offset=offset, dtype=kind.dtype_name, shape=kind.shape))
-        offset = round_up(offset + array.nbytes, _ALIGNMENT_BYTES)
-    return tuple(parts)
-
-
-def weights_file(parameters: tuple[Array, ...]) -> bytes:
-    """The bytes of `weights.bin`."""
-    pieces = [array.tobytes() for array in parameters]
-    return b"".join(piece.ljust(round_up(len(piece), _ALIGNMENT_BYTES), b"\0") for piece in pieces)
+        records.append(
+            {
+                "name": f"parameter_{index}",
+                "shape": kind.shape,
+                "dtype": kind.dtype_name,
+                "format": "raw",
+                "nbytes": array.nbytes,
+                "byteOffset": len(weights),
+            }
+        )
+        weights += array.tobytes().ljust(round_up(array.nbytes, _ALIGNMENT_BYTES), b"\0")
+    file = {
+        "dataPath": WEIGHTS,
+        "format": "raw-shard",
+        "nbytes": len(weights),
+        "records": records,
+    }
+    content = json.dumps({"metadata": {}, "records": [file]})
+    return {WEIGHTS: bytes(weights), PARAMETERS: content.encode()}
 
 
 def _tensor(value: Value) -> TensorPart:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from fpc.backends.tvm.artifact import MANIFEST, WEIGHTS, manifest_of, weights_file
+from fpc.backends.tvm.artifact import MANIFEST, manifest_of, parameter_files
 from fpc.backends.tvm.build import build
 from fpc.backends.tvm.build_program import LIBRARY
 from fpc.backends.tvm.deployment.files import deployment_files
@@ -34,7 +34,7 @@ def emit(
     manifest = manifest_of(graph, planned, dict(provenance or {}))
     return {
         LIBRARY: LibraryCache.of_user().library(planned.program, build),
-        WEIGHTS: weights_file(planned.parameters),
+        **parameter_files(planned.parameters),
         MANIFEST: manifest.model_dump_json(indent=2).encode(),
         **deployment_files(),
     }

@@ -264,6 +264,13 @@ class Library:
         """Scheduled functions compiled for a machine, each under its own name."""
         return self.tvm.compile(module, target=self.target(target))
 
+    def empty(self, buffer: Buffer) -> Any:
+        """A call in a graph that makes a tensor stored as `buffer`."""
+        relax = self.relax
+        return relax.op.builtin.alloc_tensor(
+            relax.ShapeExpr(buffer.shape), buffer.dtype_name, runtime_device_index=0
+        )
+
     def executable(self, module: Module, target: Mapping[str, object]) -> Any:
         """A graph of calls of scheduled functions, compiled for a machine.
 

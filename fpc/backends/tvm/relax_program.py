@@ -12,11 +12,14 @@ from fpc.backends.tvm.kernels.threads import gains_by_threads, make_turns
 from fpc.backends.tvm.library import Library, Module
 from fpc.backends.tvm.program import Place, Program, Slot
 
-ENTRY = "main"
+ENTRY, INPUTS = "main", "inputs"
 
 
 def relax_module(program: Program, library: Library, isa: Isa) -> Module:
-    """The module whose function `main` takes inputs and parameters and gives all outputs."""
+    """The module of two functions.
+
+    `main` takes inputs and parameters and gives all outputs; `inputs` gives tensors to be filled.
+    """
     builder = library.relax.BlockBuilder()
     functions = add_kernels(builder, program, library, isa)
     variables = {
@@ -28,6 +31,9 @@ def relax_module(program: Program, library: Library, isa: Isa) -> Module:
             outputs = emit_calls(builder, program, library, functions, variables)
             given = builder.emit_output(library.relax.Tuple(outputs))
         builder.emit_func_output(given)
+    with builder.function(INPUTS, []):
+        empty = [builder.emit(library.empty(buffer)) for buffer in program.inputs]
+        builder.emit_func_output(library.relax.Tuple(empty))
     return builder.get()
 
 
