@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import fpc
+from fpc.driver.compile import Compiled
 from fpc.zoo import catalog
 
 NETWORKS: Mapping[str, str] = MappingProxyType(
@@ -36,8 +37,8 @@ def noise(network: fpc.Graph) -> NDArray[np.float32]:
     return np.random.default_rng(0).standard_normal((_SAMPLES, *shape)).astype(np.float32)
 
 
-def artifact(name: str, backend: Literal["tflite", "tvm"], target: str) -> bytes:
-    """A network in int8."""
+def compiled(name: str, backend: Literal["tflite", "tvm"], target: str) -> Compiled:
+    """A network compiled in int8."""
     network = float_network(name)
     return fpc.compile(
         network,
@@ -47,4 +48,9 @@ def artifact(name: str, backend: Literal["tflite", "tvm"], target: str) -> bytes
         calibration=list(noise(network)),
         recipe="min-max",
         allow_degraded=True,
-    ).model
+    )
+
+
+def artifact(name: str, backend: Literal["tflite", "tvm"], target: str) -> bytes:
+    """What runs of a network compiled in int8."""
+    return compiled(name, backend, target).model

@@ -152,6 +152,18 @@ class Rounding:
 
 
 @dataclass(frozen=True)
+class Narrowing:
+    """The end of sums whose results have the whole range of a byte: `positions` times `channels`.
+
+    The intrinsic is given the sums, their scales and `LIMITS` of the requantisation.
+    """
+
+    positions: int
+    channels: int
+    intrinsic: Intrinsic
+
+
+@dataclass(frozen=True)
 class Isa:
     """An instruction set.
 
@@ -177,6 +189,7 @@ class Isa:
     machine: str = ""
     least_weight: int = -128
     rounding: Rounding | None = None
+    narrowings: tuple[Narrowing, ...] = ()
 
     @property
     def is_native(self) -> bool:

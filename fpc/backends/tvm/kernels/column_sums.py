@@ -10,10 +10,10 @@ from __future__ import annotations
 import numpy as np
 
 from fpc.backends.tvm.buffer import Buffer, Parameter, round_up
-from fpc.backends.tvm.isa.description import ColumnDot
+from fpc.backends.tvm.isa.description import ColumnDot, Narrowing
 from fpc.backends.tvm.kernels.depthwise import DepthwiseTile
 from fpc.backends.tvm.kernels.loops import Start
-from fpc.backends.tvm.kernels.requantise import TOTALS
+from fpc.backends.tvm.kernels.requantise import TOTALS, narrow_in_tiles
 from fpc.backends.tvm.kernels.window import Window
 from fpc.backends.tvm.library import Expression, Library, Schedule, Tensor
 from fpc.ir.constant import Array
@@ -47,7 +47,7 @@ def column_totals(
     like: Buffer,
     fill: Expression,
 ) -> Tensor:
-    """The sums of every position as [line, position, vector of channels, lane].
+    """The sums of every position as [line, vector of channels, position, lane].
 
     The copy of the operand has the storage of `like`, and `fill` for padding.
     """
@@ -68,7 +68,7 @@ def column_totals(
     )
 
     def total(
-        line: Expression, position: Expression, vector: Expression, lane: Expression
+        line: Expression, vector: Expression, position: Expression, lane: Expression
     ) -> Expression:
         image, row = window.row(line, i)
         column = window.column(position, j * dot.columns + k)
@@ -77,7 +77,7 @@ def column_totals(
         return library.sum(library.i32(activation) * library.i32(weight), (i, j, k))
 
     lines, positions = window.batch * window.count[0], window.count[1]
-    return library.compute((lines, positions, vectors, dot.lanes), total, TOTALS)
+    return library.compute((lines, vectors, positions, dot.lanes), total, TOTALS)
 
 
 def sum_columns(
@@ -87,8 +87,12 @@ def sum_columns(
     window: Window,
     tile: DepthwiseTile,
     start: Start,
+    narrowing: Narrowing | None = None,
 ) -> None:
-    """Schedule the block `result` and the sums that it reads, one vector of channels at a time."""
+    """Schedule the block `result` and the sums that it reads, one vector of channels at a time.
+
+    The sums end in a `narrowing` where one is given, which fits the tile.
+    """
     padded, totals, result = map(schedule.get_sblock, ("padded", TOTALS, "result"))
     row, channel = schedule.get_loops(result)
     bands, blocks = window.batch * _bands(window), window.count[1] // tile.positions
@@ -98,16 +102,20 @@ def sum_columns(
     schedule.compute_at(totals, block, preserve_unit_loops=True)
     schedule.compute_at(padded, vector, preserve_unit_loops=True)
     schedule.vectorize(schedule.get_loops(padded)[-1])
-    *_, x, _, lanes, i, j, k = schedule.get_loops(totals)
+    *_, x, lanes, i, j, k = schedule.get_loops(totals)
     schedule.reorder(i, j, x, lanes, k)
     begun = start(schedule, totals, i)
-    *_, start_x, _, start_lanes = schedule.get_loops(begun)
+    *_, start_x, start_lanes = schedule.get_loops(begun)
     schedule.vectorize(start_lanes)
     library.register_intrinsic(dot.intrinsic)
     schedule.tensorize(lanes, dot.intrinsic.name)
-    for loop in (start_x, x, j, i, position):
+    for loop in (start_x, x, j, i):
         schedule.unroll(loop)
-    schedule.vectorize(lane)
+    if narrowing is not None:
+        narrow_in_tiles(library, schedule, narrowing, position, lane)
+    else:
+        schedule.unroll(position)
+        schedule.vectorize(lane)
 
 
 def _bands(window: Window) -> int:

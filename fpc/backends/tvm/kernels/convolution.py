@@ -8,11 +8,18 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
 from fpc.backends.tvm.buffer import Buffer, Parameter, round_up
-from fpc.backends.tvm.isa.description import DotProduct, Isa
+from fpc.backends.tvm.isa.description import DotProduct, Isa, Narrowing
 from fpc.backends.tvm.kernels.groups import Groups
 from fpc.backends.tvm.kernels.kernel import OneOperand
 from fpc.backends.tvm.kernels.loops import Start, fill_then_copy, vectorise_rows
-from fpc.backends.tvm.kernels.requantise import TOTALS, Epilogue, round_in_vectors, start_from_bias
+from fpc.backends.tvm.kernels.requantise import (
+    TOTALS,
+    Epilogue,
+    narrow_in_tiles,
+    narrowing_of,
+    round_in_vectors,
+    start_from_bias,
+)
 from fpc.backends.tvm.kernels.window import Reading, Window
 from fpc.backends.tvm.library import Expression, Library, Loop, Schedule, Tensor
 from fpc.ir.dtype import DType
@@ -91,6 +98,12 @@ class Convolution(OneOperand):
     def _taps_across(self) -> int:
         """Taps of a line of the kernel."""
         return 1 if self.by_line else self.window.kernel[1]
+
+    def narrowing(self, isa: Isa) -> Narrowing | None:
+        """The instructions that end its tile, where there are such."""
+        if not self.saturates or self.residual is not None:
+            return None
+        return narrowing_of(isa, self.tile.positions, self.tile.vectors)
 
     def lower(self, library: Library, isa: Isa) -> Schedule:
         """The loops, scheduled."""
@@ -199,6 +212,12 @@ class Convolution(OneOperand):
         loops = split_into_tiles(schedule, isa.dot, self.tile, lines, self._parts(isa))
         round_in_vectors(schedule, isa, loops.block)
         sum_in_tiles(library, schedule, isa.dot, self.tile, loops, start_from_bias)
+        narrowing = self.narrowing(isa)
+        if narrowing is None:
+            write_in_vectors(schedule, loops)
+        else:
+            channel = schedule.fuse(loops.vector, loops.lane)
+            narrow_in_tiles(library, schedule, narrowing, loops.position, channel)
         if self.by_line:
             fill_then_copy(schedule, "padded", isa.lanes)
         elif not self._reads_in_place(isa):
@@ -291,6 +310,10 @@ def sum_in_tiles(
         schedule.tensorize(lanes, dot.intrinsic.name)
     for loop in (start_x, start_across, unrolled, x, across):
         schedule.unroll(loop)
+
+
+def write_in_vectors(schedule: Schedule, loops: TileLoops) -> None:
+    """Write tiles of `result` vector by vector."""
     schedule.vectorize(loops.lane)
     schedule.unroll(loops.vector)
     schedule.unroll(loops.position)

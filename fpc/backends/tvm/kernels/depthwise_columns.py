@@ -10,7 +10,7 @@ from fpc.backends.tvm.isa.description import Isa
 from fpc.backends.tvm.kernels.column_sums import column_totals, column_weights, sum_columns
 from fpc.backends.tvm.kernels.depthwise import DepthwiseTile
 from fpc.backends.tvm.kernels.kernel import OneOperand
-from fpc.backends.tvm.kernels.requantise import Epilogue, start_from_bias
+from fpc.backends.tvm.kernels.requantise import Epilogue, narrowing_of, start_from_bias
 from fpc.backends.tvm.kernels.window import Window
 from fpc.backends.tvm.library import Library, Schedule
 from fpc.ir.dtype import DType
@@ -43,5 +43,6 @@ class DepthwiseColumns(OneOperand):
         operand = self.operand, x
         totals = column_totals(library, dot, window, operand, weights, like, epilogue.padding)
         schedule = epilogue.schedule(library, x, weights, totals, isa.lanes)
-        sum_columns(library, schedule, dot, window, self.tile, start_from_bias)
+        narrowing = narrowing_of(isa, self.tile.positions, 1) if self.saturates else None
+        sum_columns(library, schedule, dot, window, self.tile, start_from_bias, narrowing)
         return schedule

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fpc.backends.tvm.buffer import Buffer, Parameter, round_up
-from fpc.backends.tvm.isa.description import Isa, Rounding
+from fpc.backends.tvm.isa.description import Isa, Narrowing, Rounding
 from fpc.backends.tvm.kernels.residual import Residual
 from fpc.backends.tvm.library import (
     Block,
@@ -99,18 +99,20 @@ class Epilogue:
     ) -> Schedule:
         """The function of `x` and the parameters that ends in requantised `totals`.
 
-        `totals` is [line, position, ..., channel] of sums of products; their last axis may be split
-        by `lanes`. The block `TOTALS`, which sums them, starts from the bias.
+        `totals` is [line, position, channel] of sums of products, or by vectors of `lanes` channels
+        [line, vector, position, lane]. The block `TOTALS`, which sums them, starts from the bias.
         """
-        positions, is_split = int(totals.shape[1]), len(totals.shape) == 4
+        is_split, positions = len(totals.shape) == 4, int(totals.shape[-2])
 
         def with_bias(*index: Expression) -> Expression:
-            channel = index[2] * lanes + index[3] if is_split else index[2]
+            channel = index[1] * lanes + index[3] if is_split else index[2]
             return totals[index] + self.bias[channel]
 
         def total(row: Expression, channel: Expression) -> Expression:
-            place = (channel // lanes, channel % lanes) if is_split else (channel,)
-            return sums[row // positions, row % positions, *place]
+            line, position = row // positions, row % positions
+            if is_split:
+                return sums[line, channel // lanes, position, channel % lanes]
+            return sums[line, position, channel]
 
         sums = library.compute(totals.shape, with_bias, "sums")
         result = self._result(library, total)
@@ -198,6 +200,30 @@ def round_in_vectors(schedule: Schedule, isa: Isa, loop: Loop) -> None:
     schedule.vectorize(lane)
     schedule.unroll(vector)
     schedule.unroll(position)
+
+
+def narrowing_of(isa: Isa, positions: int, vectors: int) -> Narrowing | None:
+    """The instructions that may end a tile of so many positions and vectors of units, if any do."""
+    fitting = (
+        each
+        for each in isa.narrowings
+        if positions % each.positions == 0 and vectors * isa.lanes % each.channels == 0
+    )
+    return next(fitting, None)
+
+
+def narrow_in_tiles(
+    library: Library, schedule: Schedule, narrowing: Narrowing, position: Loop, channel: Loop
+) -> None:
+    """Let the innermost loops of `result`, over positions and channels, be a narrowing's."""
+    outer, rows = schedule.split(position, [None, narrowing.positions])
+    across, lanes = schedule.split(channel, [None, narrowing.channels])
+    schedule.reorder(outer, across, rows, lanes)
+    library.register_intrinsic(narrowing.intrinsic)
+    # A block over a single position would have one axis less than the instruction.
+    schedule.tensorize(rows if narrowing.positions > 1 else lanes, narrowing.intrinsic.name)
+    schedule.unroll(outer)
+    schedule.unroll(across)
 
 
 def start_from_bias(schedule: Schedule, reduction: Block, loop: Loop) -> Block:

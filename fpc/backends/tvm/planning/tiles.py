@@ -21,13 +21,15 @@ def convolution_tile(convolution: Convolution, isa: Isa) -> ConvolutionTile:
     """The tile that takes the fewest cycles a product, as a simple machine counts them.
 
     The machine does two dot products or two loads a cycle, a dot product takes five, and weights
-    that do not stay in the first cache come at half the speed. Of tiles that it finds equal, the
-    one whose number of sums is nearest to what was found best by measuring 15 shapes on a Xeon with
-    AVX512-VNNI: 20 of 28 registers, or 14 for short sums, whose ends then overlap.
+    that do not stay in the first cache come at half the speed. A sum is requantised by 7
+    instructions, or by 4.5 in tiles that fit the instruction set's narrowing. Of tiles that it
+    finds equal, the one whose number of sums is nearest to what was found best by measuring 15
+    shapes on a Xeon with AVX512-VNNI: 20 of 28 registers, or 14 for short sums, whose ends then
+    overlap.
     """
     if isa.dot.fold is not None:
         return min(tiles(convolution, isa), key=lambda tile: _cycles(tile, convolution, isa))
-    found = {tile: _cycles(tile, convolution, isa) for tile in tiles(convolution, isa)}
+    found = {tile: _cycles_of_sum(tile, convolution, isa) for tile in tiles(convolution, isa)}
     least = min(found.values())
     good = [tile for tile, cycles in found.items() if cycles <= least * (1 + _TOLERANCE)]
     depth = convolution.depth(isa)
@@ -48,6 +50,13 @@ def takes_groups(grouped: Convolution, isa: Isa) -> bool:
         one.depth(isa) * _cycles(convolution_tile(one, isa), one, isa) for one in (grouped, dense)
     ]
     return cycles[0] < cycles[1]
+
+
+def _cycles_of_sum(tile: ConvolutionTile, convolution: Convolution, isa: Isa) -> float:
+    """Cycles a sum, its requantisation included."""
+    steps = convolution.depth(isa) // isa.dot.depth
+    narrows = replace(convolution, tile=tile).narrowing(isa) is not None
+    return steps * _cycles(tile, convolution, isa) + (2.25 if narrows else 3.5)
 
 
 def _cycles(tile: ConvolutionTile, convolution: Convolution, isa: Isa) -> float:

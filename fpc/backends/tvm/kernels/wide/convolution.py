@@ -12,6 +12,7 @@ from fpc.backends.tvm.kernels.convolution import (
     ConvolutionTile,
     split_into_tiles,
     sum_in_tiles,
+    write_in_vectors,
 )
 from fpc.backends.tvm.kernels.groups import Groups
 from fpc.backends.tvm.kernels.kernel import OneOperand
@@ -99,6 +100,7 @@ class WideConvolution(OneOperand):
         schedule = library.schedule([x, weights, *finish.arguments, result])
         loops = split_into_tiles(schedule, dot, self.tile, lines)
         sum_in_tiles(library, schedule, dot, self.tile, loops, start_from_zero)
+        write_in_vectors(schedule, loops)
         if not self._reads_in_place(isa):
             vectorise_rows(schedule, "padded", isa.lanes)
         return schedule

@@ -48,7 +48,7 @@ class WideDepthwiseColumns(OneOperand):
 
         def finished(row: Expression, channel: Expression) -> Expression:
             vector, lane = channel // dot.lanes, channel % dot.lanes
-            total = totals[row // positions, row % positions, vector, lane]
+            total = totals[row // positions, vector, row % positions, lane]
             return finish.apply(library, library.cast(total, finish.sums), channel)
 
         result = library.compute(self.stored.shape, finished, "result")

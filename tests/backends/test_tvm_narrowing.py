@@ -1,0 +1,78 @@
+"""Sums that end in instructions which saturate: every shape of them, to the bit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from fpc.backends.tvm.isa.table import isa_of_this_machine
+from fpc.backends.tvm.kernels.convolution import Convolution, ConvolutionTile
+from fpc.backends.tvm.kernels.depthwise import DepthwiseTile
+from fpc.backends.tvm.planner import plan
+from fpc.interp.executor import run
+from fpc.interp.numerics import Numerics
+from fpc.ir import ops
+from fpc.ir.graph import Graph
+from fpc.ir.op import Activation, Layout
+from tests.backends.tvm_draws import extreme_inputs
+from tests.backends.tvm_programs import execute, merged, with_kernel_tiled
+from tests.numeric.integer_cases import Draw, one_op
+
+ISA = isa_of_this_machine()
+pytestmark = pytest.mark.skipif(not ISA.narrowings, reason=f"{ISA.name} has no narrowings")
+ZERO_POINTS = (-128, -3, 127)
+
+
+def convolution(zero_point: int, taps: int, groups: int, gain: float = 0.3) -> Graph:
+    """A convolution of a 5 x 8 map to 128 channels, or of each of these."""
+    draw = Draw(6)
+    x = draw.type((1, 5, 8, 128))
+    weights, bias, scale = draw.weights((128, taps, taps, 128 // groups), x)
+    pads = (taps // 2,) * 4
+    op = ops.Conv2d((1, 1), pads, (1, 1), groups, Activation.NONE, Layout.NHWC)
+    return one_op(op, [x, weights, bias], draw.quant(scale * gain, zero_point))
+
+
+def assert_tiles_agree(graphs: list[Graph], tiles: list[object]) -> None:
+    """Each graph in each tile computes every bit, and reaches both ends of the range."""
+    for graph in graphs:
+        planned, inputs = plan(graph, ISA), extreme_inputs(graph)
+        [index] = [n for n, each in enumerate(planned.program.kernels) if hasattr(each, "tile")]
+        tiled = [with_kernel_tiled(planned, index, tile) for tile in tiles]
+        [want] = run(graph, inputs, Numerics.TFLITE_XNNPACK)
+        assert {-128, 127} <= set(np.unique(want))
+        for got in execute(merged(tiled), inputs * len(tiled), ISA):
+            np.testing.assert_array_equal(got.reshape(want.shape), want)
+
+
+def test_every_narrowing_of_a_convolution():
+    tiles = [ConvolutionTile(4, 1), ConvolutionTile(2, 2), ConvolutionTile(1, 4)]
+    graphs = [convolution(zero_point, 1, 1) for zero_point in ZERO_POINTS]
+    [kernel] = [k for k in plan(graphs[0], ISA).program.kernels if isinstance(k, Convolution)]
+    fitting = [with_tile.narrowing(ISA) for with_tile in (replace(kernel, tile=t) for t in tiles)]
+    assert [(each.positions, each.channels) for each in fitting if each] == [
+        (4, 16),
+        (2, 32),
+        (1, 64),
+    ]
+    assert_tiles_agree(graphs, [*tiles, ConvolutionTile(8, 2), ConvolutionTile(5, 1)])
+
+
+def test_convolutions_of_several_lines_and_depthwise_ones():
+    graphs = [convolution(zero_point, 3, 1) for zero_point in ZERO_POINTS]
+    assert_tiles_agree(graphs, [ConvolutionTile(4, 1), ConvolutionTile(2, 2)])
+    graphs = [convolution(zero_point, 3, 128) for zero_point in ZERO_POINTS]
+    assert_tiles_agree(graphs, [DepthwiseTile(4), DepthwiseTile(8), DepthwiseTile(2)])
+
+
+def test_a_sum_that_may_overflow_takes_none():
+    kernels = [
+        kernel
+        for graph in (convolution(3, 1, 1), convolution(3, 1, 1, gain=1e-6))
+        for kernel in plan(graph, ISA).program.kernels
+        if isinstance(kernel, Convolution)
+    ]
+    tiled = [replace(kernel, tile=ConvolutionTile(4, 4)) for kernel in kernels]
+    assert [kernel.narrowing(ISA) is not None for kernel in tiled] == [True, False]
