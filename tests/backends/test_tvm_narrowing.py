@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from fpc.backends.tvm.assembler import Plan
 from fpc.backends.tvm.isa.table import isa_of_this_machine
 from fpc.backends.tvm.kernels.convolution import Convolution, ConvolutionTile
 from fpc.backends.tvm.kernels.depthwise import DepthwiseTile
@@ -17,7 +18,7 @@ from fpc.ir import ops
 from fpc.ir.graph import Graph
 from fpc.ir.op import Activation, Layout
 from tests.backends.tvm_draws import extreme_inputs
-from tests.backends.tvm_programs import execute, merged, with_kernel_tiled
+from tests.backends.tvm_programs import execute, merged
 from tests.numeric.integer_cases import Draw, one_op
 
 ISA = isa_of_this_machine()
@@ -35,12 +36,20 @@ def convolution(zero_point: int, taps: int, groups: int, gain: float = 0.3) -> G
     return one_op(op, [x, weights, bias], draw.quant(scale * gain, zero_point))
 
 
+def with_tile(planned: Plan, tile: object) -> Plan:
+    """The same with another tile of its only kernel that has one."""
+    kernels = tuple(
+        replace(kernel, tile=tile) if hasattr(kernel, "tile") else kernel
+        for kernel in planned.program.kernels
+    )
+    return replace(planned, program=replace(planned.program, kernels=kernels))
+
+
 def assert_tiles_agree(graphs: list[Graph], tiles: list[object]) -> None:
     """Each graph in each tile computes every bit, and reaches both ends of the range."""
     for graph in graphs:
         planned, inputs = plan(graph, ISA), extreme_inputs(graph)
-        [index] = [n for n, each in enumerate(planned.program.kernels) if hasattr(each, "tile")]
-        tiled = [with_kernel_tiled(planned, index, tile) for tile in tiles]
+        tiled = [with_tile(planned, tile) for tile in tiles]
         [want] = run(graph, inputs, Numerics.TFLITE_XNNPACK)
         assert {-128, 127} <= set(np.unique(want))
         for got in execute(merged(tiled), inputs * len(tiled), ISA):

@@ -170,8 +170,10 @@ class Isa:
     `target` is TVM's description of it, `features` what the processor must have (names of Linux's
     /proc/cpuinfo), `machine` the architecture as `platform.machine` has it, empty for that of this
     machine. 8-bit activations are stored with `offset` added, rows padded to `lanes`; weights are
-    no less than `least_weight`. `accumulators` is how many vectors of sums fit into the registers.
-    Without a `column_dot` depthwise convolutions multiply tap by tap.
+    no less than `least_weight`. `accumulators` is how many vectors of sums fit into the registers,
+    `sums_and_weights` how many of them and of weights fit together, which counts where weights stay
+    in registers while they are multiplied by one activation after the other. Without a `column_dot`
+    depthwise convolutions multiply tap by tap.
     """
 
     name: str
@@ -190,6 +192,7 @@ class Isa:
     least_weight: int = -128
     rounding: Rounding | None = None
     narrowings: tuple[Narrowing, ...] = ()
+    sums_and_weights: int = 1 << 10
 
     @property
     def is_native(self) -> bool:

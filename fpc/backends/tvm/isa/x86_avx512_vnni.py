@@ -99,4 +99,5 @@ X86_AVX512_VNNI = Isa(
     column_dot_int16=_column_dot("vpermw", "vpdpwssd", "int16", "int16"),
     lookup=ByteLookup(64, _entries()),
     narrowings=NARROWINGS,
+    sums_and_weights=31,
 )

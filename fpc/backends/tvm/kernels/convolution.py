@@ -326,5 +326,6 @@ def tiles(convolution: Convolution, isa: Isa) -> Iterator[ConvolutionTile]:
     unroll = 2 if convolution.steps(isa) % 2 == 0 else 1
     for positions in range(1, _LARGEST_TILE + 1):
         for wide in range(1, isa.accumulators // isa.dot.partials // positions + 1):
-            if across % positions == 0 and vectors % wide == 0:
+            fits = positions * wide + wide <= isa.sums_and_weights
+            if fits and across % positions == 0 and vectors % wide == 0:
                 yield ConvolutionTile(positions, wide, unroll)
