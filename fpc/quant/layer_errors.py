@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fpc.interp.runner import RunnerFactory, Samples
+from fpc.interp.two_at_once import both
 from fpc.ir.constant import Array
 from fpc.ir.dtype import DType
 from fpc.ir.graph import Graph, Node, Value
@@ -46,8 +47,10 @@ def layer_errors(
     if not pairs:
         return ()
     observing = returning(integer, [pair.value for pair in pairs])
-    run_integer = runners.integer(observing)
-    run_float = runners.floating(returning(graph, [pair.real for pair in pairs]))
+    run_integer, run_float = both(
+        lambda: runners.integer(observing),
+        lambda: runners.floating(returning(graph, [pair.real for pair in pairs])),
+    )
     totals = {pair.value: Deviation() for pair in pairs}
     owns = {pair.value: Deviation() for pair in pairs}
     for _, sample in zip(range(_MOST_SAMPLES), samples, strict=False):

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import numpy as np
@@ -32,29 +31,31 @@ Prepare: TypeAlias = Callable[[NDArray[np.uint8]], Array]
 class SyntheticSamples:
     """Samples made of dead-leaves images where an input looks like one, else of normal noise.
 
-    The same seed gives the same samples on every walk.
+    The same seed gives the same samples on every walk. Each is made when it is first asked for, so
+    that a runtime may be busy with the one before, and kept.
     """
 
     inputs: tuple[TensorType, ...]
     prepare: Prepare
     count: int
     seed: int = 0
+    _made: dict[int, tuple[Array, ...]] = field(
+        default_factory=dict[int, tuple[Array, ...]], init=False, repr=False, compare=False
+    )
 
     def __len__(self) -> int:
         return self.count
 
     def __getitem__(self, position: int) -> tuple[Array, ...]:
+        if not 0 <= position < self.count:
+            raise IndexError(position)
+        if position not in self._made:
+            rng = np.random.default_rng((self.seed, position))
+            self._made[position] = tuple(self._array(tensor, rng) for tensor in self.inputs)
         return self._made[position]
 
     def __iter__(self) -> Iterator[tuple[Array, ...]]:
-        return iter(self._made)
-
-    @cached_property
-    def _made(self) -> tuple[tuple[Array, ...], ...]:
-        generators = (np.random.default_rng((self.seed, index)) for index in range(self.count))
-        return tuple(
-            tuple(self._array(tensor, rng) for tensor in self.inputs) for rng in generators
-        )
+        return map(self.__getitem__, range(self.count))
 
     def _array(self, tensor: TensorType, rng: np.random.Generator) -> Array:
         if not is_image(tensor):
