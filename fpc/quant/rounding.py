@@ -33,7 +33,7 @@ _BLOCK = 64
 _FEW = 8
 _LARGEST_HESSIAN = 2048
 _PATCH_ELEMENTS = 4 << 20
-_PATCHES_ENOUGH = 32
+_PATCHES_ENOUGH = 64
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,9 @@ class Rounding:
     damping: part of the mean second moment added to each, against directions never seen.
     """
 
-    samples_per_weight: float = 3.0
-    fewest: int = 1024
-    most: int = 3072
+    samples_per_weight: float = 4.0
+    fewest: int = 2048
+    most: int = 4096
     damping: float = 0.05
     seed: int = 0
 
@@ -211,19 +211,21 @@ def _patches(
 ) -> Array:
     """Random patches that the filters see, `zero_point` where padded: [groups, features, samples].
 
-    About `count` samples, no patch twice, as many of every image; in the integers of `inputs`.
+    About `count` samples, in the integers of `inputs`.
     """
     if not isinstance(node.op, Conv2d):
         rows = np.concatenate(inputs).reshape(-1, inputs[0].shape[-1])
-        return rows[_some_of(len(rows), count, generator)].T[None]
-    _, _, out_h, out_w = node.outputs[0].type.shape
+        if len(rows) > count:
+            rows = rows[generator.choice(len(rows), count, replace=False)]
+        return rows.T[None]
     images = [image for batch in inputs for image in batch]
-    each = -(-count // len(images))
+    _, _, out_h, out_w = node.outputs[0].type.shape
+    number = generator.integers(0, len(images), count)
+    y, x = generator.integers(0, out_h, count), generator.integers(0, out_w, count)
+    chosen = [number == index for index in range(len(images))]
     patches = [
-        _patches_of(
-            image, node, divmod(_some_of(out_h * out_w, each, generator), out_w), zero_point
-        )
-        for image in images
+        _patches_of(image, node, (y[those], x[those]), zero_point)
+        for image, those in zip(images, chosen, strict=True)
     ]
     return np.concatenate(patches, axis=2)
 
@@ -245,10 +247,3 @@ def _patches_of(
     if outside.any():
         patches[:, outside.ravel()] = zero_point
     return patches.reshape(op.groups, group_channels * kernel_h * kernel_w, -1)
-
-
-def _some_of(count: int, wanted: int, generator: np.random.Generator) -> Indices:
-    """`wanted` of the first `count` numbers, all of them where there are no more."""
-    if count <= wanted:
-        return np.arange(count)
-    return generator.choice(count, wanted, replace=False, shuffle=False)

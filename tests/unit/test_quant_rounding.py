@@ -139,9 +139,8 @@ def test_patches_are_what_the_filters_see(case):
     weight = node.input(1).data.reshape(groups, len(node.input(1).data) // groups, -1)
     given = np.einsum("gof,gfn->ngo", weight, found + 7.0).reshape(found.shape[2], -1)
     pixels = response.transpose(0, 2, 3, 1).reshape(-1, response.shape[1])
-    seen = [np.flatnonzero(np.abs(pixels - row).max(axis=1) < 1e-2) for row in given]
-    assert all(len(places) >= 1 for places in seen)
-    assert len({int(places[0]) for places in seen}) == len(given), "no patch comes twice"
+    for row in given:
+        assert np.abs(pixels - row).max(axis=1).min() < 1e-2
 
 
 @pytest.mark.parametrize("case", LAYERS)
