@@ -20,6 +20,8 @@ from fpc.ir.graph import Value
 from fpc.ir.op import Op, Quantisation
 from fpc.quant.saturation import clamped_to
 
+_VECTOR = 16
+
 
 class Span(NamedTuple):
     """The least and the greatest integer of a symmetric quantisation, zero between them."""
@@ -64,11 +66,23 @@ def greatest_sums(weights: Array, span: Span) -> NDArray[np.float64]:
     return np.maximum(reached, span.high * negative - span.low * positive)
 
 
-def greatest_sums_of_parts(weights: Array, span: Span, parts: int) -> NDArray[np.float64]:
-    """The same where the sums of weights [units, channels, taps] are taken in `parts`.
+def greatest_sums_of_parts(weights: Array, span: Span, width: int) -> NDArray[np.float64]:
+    """The same where sums of weights [units, channels, taps] are taken in parts.
 
-    A part takes all taps of neighbouring channels, as equal in number as may be.
+    A part takes all taps of `width` neighbouring channels.
     """
-    pieces = np.array_split(weights, parts, axis=1)
-    sums = [greatest_sums(piece.reshape(len(weights), -1), span) for piece in pieces]
-    return np.max(sums, axis=0)
+    starts = range(0, weights.shape[1], width)
+    pieces = (weights[:, start : start + width] for start in starts)
+    return np.max(
+        [greatest_sums(piece.reshape(len(weights), -1), span) for piece in pieces], axis=0
+    )
+
+
+def part_width(channels: int, taps: int, products: int) -> int:
+    """The channels of equal parts that sum at most so many products each, where two channels do.
+
+    Parts of pairs of channels, those rounded up to whole vectors, suit every instruction set.
+    """
+    pairs = -(-channels // _VECTOR) * _VECTOR // 2
+    widths = (2 * pairs // parts for parts in range(1, pairs + 1) if pairs % parts == 0)
+    return next((width for width in widths if width * taps <= products), 2)

@@ -183,12 +183,13 @@ TVM_INT16 = replace(
     name="tvm-int16",
     weight_dtype=DType.I16,
     weight_limit=DType.I16.maximum,
-    summed_products=128,
+    summed_products=144,
 )
 """What fpc's own kernels make of 16 bits: TensorFlow Lite's 16x8 with wider weights.
 
 The noise of int8 weights covers that of int16 activations, and processors multiply int16 by int16
 anyway. 15 bits of each leave no room for a sum of products in 32 bits, so weights give up what is
-too much: after a ReLU, sums of 128 products let them keep 12 bits or more. Sums are emptied into 64
-bits so often, and no oftener, because that costs as much as a few products.
+too much: after a ReLU, sums of 144 products (16 channels of 3 x 3 taps) let them keep 12 bits or
+more. Sums are emptied into 64 bits so often and no oftener, because that costs as much as a few
+products.
 """

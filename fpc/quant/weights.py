@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fpc.ir.constant import Array
 from fpc.ir.dtype import DType
 from fpc.ir.types import QuantParams
-from fpc.quant.accumulators import Span, greatest_sums_of_parts
+from fpc.quant.accumulators import Span, greatest_sums_of_parts, part_width
 from fpc.quant.power_of_two import LARGEST_SHIFT, weight_scale
 from fpc.quant.scheme import Scheme, next_power_of_two
 
@@ -137,8 +137,8 @@ def _one_scale(weight: FloatArray, spanning: NDArray[np.float64], scheme: Scheme
 def _summable_scales(weight: FloatArray, span: Span, products: int) -> NDArray[np.float64]:
     """The least scales with which 32 bits hold the sums of `products` products, by channel."""
     terms = weight.reshape(len(weight), weight.shape[1], -1)
-    parts = min(-(-weight[0].size // products), weight.shape[1])
-    return greatest_sums_of_parts(terms, span, parts) / _ACCUMULATOR_LIMIT
+    width = part_width(*terms.shape[1:], products)
+    return greatest_sums_of_parts(terms, span, width) / _ACCUMULATOR_LIMIT
 
 
 def _spanning_scales(weight: FloatArray, scheme: Scheme) -> NDArray[np.float64]:

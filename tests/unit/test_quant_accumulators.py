@@ -15,6 +15,7 @@ from fpc.quant.accumulators import (
     greatest_sums,
     greatest_sums_of_parts,
     is_non_negative,
+    part_width,
     span_of,
 )
 
@@ -42,9 +43,25 @@ def test_no_part_of_a_sum_is_greater(span):
 
 def test_parts_are_of_neighbouring_channels():
     weights = np.array([[[1, 2], [3, 4], [5, 6], [7, -80]]])
-    assert greatest_sums_of_parts(weights, Span(0, 1), 1) == [80]
-    assert greatest_sums_of_parts(weights[:, :3], Span(0, 1), 3) == [11]
-    assert greatest_sums_of_parts(weights[:, :3], Span(-2, 1), 1) == [42]
+    assert greatest_sums_of_parts(weights, Span(0, 1), 4) == [80]
+    assert greatest_sums_of_parts(weights[:, :3], Span(0, 1), 1) == [11]
+    assert greatest_sums_of_parts(weights[:, :3], Span(-2, 1), 3) == [42]
+
+
+@pytest.mark.parametrize(
+    ("channels", "taps", "width"),
+    [
+        (576, 1, 144),
+        (960, 1, 120),
+        (1280, 1, 128),
+        (64, 9, 16),
+        (3, 9, 16),
+        (3, 49, 2),
+        (40, 1, 48),
+    ],
+)
+def test_parts_are_equal_and_of_pairs(channels, taps, width):
+    assert part_width(channels, taps, 144) == width
 
 
 def test_the_least_int16_weight_does_not_overflow():

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple, TypeAlias
 
-import numpy as np
-
 from fpc.backends.tvm.buffer import round_up
 from fpc.backends.tvm.kernels.wide.convolution import wide_dot
 from fpc.backends.tvm.planning.site import Site
@@ -35,11 +33,11 @@ def accumulators_of(site: SumOfProducts, weights: Array) -> Accumulators:
     """
     if site.type().dtype is DType.F32:
         return Accumulators(DType.F32)
-    channels, span = weights.shape[2], span_of(site.node.input(0), DType.I16)
-    terms = round_up(channels, site.isa.lanes)
-    whole = np.pad(weights, ((0, 0), (0, 0), (0, terms - channels))).swapaxes(1, 2)
+    span, by_channel = span_of(site.node.input(0), DType.I16), weights.swapaxes(1, 2)
+    terms = round_up(weights.shape[2], site.isa.lanes)
     steps = terms // wide_dot(site.isa, DType.I32).depth
     for parts in (number for number in range(1, _MOST_PARTS + 1) if steps % number == 0):
-        if greatest_sums_of_parts(whole, span, parts).max(initial=0) <= _GREATEST:
+        greatest = greatest_sums_of_parts(by_channel, span, terms // parts)
+        if greatest.max(initial=0) <= _GREATEST:
             return Accumulators(DType.I32, parts)
     return Accumulators(DType.I64)
