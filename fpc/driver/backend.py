@@ -164,7 +164,7 @@ def _emulated(emulator: ArmEmulator, content: bytes) -> Runner:
 
 
 def isa_of(target: Target) -> Isa:
-    """The instruction set of the target's kernels; `BackendError` for a target without any."""
+    """The instruction set of the target's kernels; `BackendError` without one that is known."""
     from fpc.backends.tvm.isa.table import ISAS, isa_of_this_machine
 
     match target.runtime.tvm_isa:
@@ -176,8 +176,15 @@ def isa_of(target: Target) -> Isa:
             )
         case "native":
             return isa_of_this_machine()
-        case name:
+        case name if name in ISAS:
             return ISAS[name]
+        case name:
+            raise BackendError(
+                "tvm-target",
+                f"the target {target.name} names the instruction set {name}, which the back end "
+                "tvm does not know",
+                help=f"let its `tvm_isa` be native or one of {', '.join(ISAS)}",
+            )
 
 
 def archive(files: Mapping[str, bytes]) -> bytes:

@@ -1,0 +1,55 @@
+"""How fast the kernels for every instruction set of this machine are.
+
+    python -m benchmarks.tvm.instruction_sets [--rounds N] [NETWORK ...]
+
+One integer network is compiled for all of them and run in turn with one thread, beside fpc's own
+.tflite file of it in LiteRT, which takes whatever instructions the machine has.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+import fpc
+from benchmarks.tvm.networks import NETWORKS, artifact, float_network, noise
+from benchmarks.tvm.rounds import Timed, latencies_ms
+from fpc.backends.tvm.emitter import emit
+from fpc.backends.tvm.isa.plain import PLAIN
+from fpc.backends.tvm.isa.table import ISAS, runs_here
+from fpc.driver.backend import archive
+from fpc.measure.litert import LiteRtModel
+from fpc.measure.tvm import TvmModel
+
+
+def models(name: str) -> dict[str, Timed]:
+    """A network made ready to run, by instruction set; LiteRT last."""
+    network = float_network(name)
+    graph = fpc.compile(
+        network,
+        target="host",
+        backend="tvm",
+        precision="int8",
+        calibration=list(noise(network)),
+        recipe="min-max",
+        allow_degraded=True,
+    ).graph
+    isas = [isa for isa in ISAS.values() if runs_here(isa) and isa is not PLAIN]
+    ours: dict[str, Timed] = {isa.name: TvmModel(archive(emit(graph, isa))) for isa in isas}
+    return {**ours, "LiteRT": LiteRtModel(artifact(name, "tflite", "host"))}
+
+
+def main() -> None:
+    """Print all latencies in milliseconds."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("networks", nargs="*", default=list(NETWORKS))
+    parser.add_argument("--rounds", type=int, default=25)
+    options = parser.parse_args()
+    print(f"machine: {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} when started")
+    for name in options.networks:
+        found = latencies_ms(models(name), options.rounds)
+        print(name, *(f"{which} {ms:.3f} ms" for which, ms in found.items()), sep="  ", flush=True)
+
+
+if __name__ == "__main__":
+    main()
