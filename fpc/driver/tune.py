@@ -140,15 +140,19 @@ def _runner_for(isa: Isa, options: TuneOptions) -> KernelRunner:
         case "qemu" | None if isa.target.get("mcpu") == PROCESSOR:
             return SimulatedKernelRunner()
         case "qemu":
-            problem = f"simulated: that is a {PROCESSOR}'s instructions only"
+            raise UsageError(
+                "tune-target",
+                f"kernels for {isa.name} cannot be simulated, only those for a {PROCESSOR} can",
+                help="leave --on out, or tune for --target rpi4-arm",
+            )
         case _:
-            problem = "timed on this machine, which has other instructions"
-    raise UsageError(
-        "tune-target",
-        f"kernels for {isa.name} cannot be {problem}",
-        help="--on tvm-rpc:HOST:PORT/KEY times them on a board; or run `fpc tune --target host` on "
-        f"a machine like {options.target}, and bring the file here for --tiles",
-    )
+            raise UsageError(
+                "tune-target",
+                f"kernels for {isa.name} cannot be timed on this machine, which has other "
+                "instructions",
+                help="--on tvm-rpc:HOST:PORT/KEY times them on a board; or run `fpc tune --target "
+                f"host` on a machine like {options.target}, and bring the file here for --tiles",
+            )
 
 
 def _kept(file: Path, isa: Isa) -> TileTable:

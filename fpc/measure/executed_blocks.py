@@ -47,14 +47,9 @@ class BlockCounter:
         """The plugin in `folder`.
 
         `MissingBackendError` without the C compiler, `MeasureError` (`measure.qemu-plugin`) when
-        that cannot compile it.
+        it cannot compile that.
         """
-        if shutil.which(compiler) is None:
-            raise MissingBackendError(
-                "missing",
-                f"{compiler} is not installed, and counting ARM instructions needs it",
-                help="install it (Debian: apt-get install gcc)",
-            )
+        require_compiler(compiler)
         plugin = folder / "executed_blocks.so"
         command = [compiler, "-shared", "-fPIC", "-O2", "-o", str(plugin), str(_SOURCE)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -97,6 +92,16 @@ class BlockCounter:
                 help="counting needs QEMU 6 to 8 with plugins (Debian: qemu-user)",
             )
         return parts
+
+
+def require_compiler(compiler: str) -> None:
+    """`MissingBackendError` where what compiles the plugin is not installed."""
+    if shutil.which(compiler) is None:
+        raise MissingBackendError(
+            "missing",
+            f"{compiler} is not installed, and counting ARM instructions needs it",
+            help="install it (Debian: apt-get install gcc)",
+        )
 
 
 def _part(text: str) -> Blocks:

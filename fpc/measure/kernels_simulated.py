@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from fpc.measure.emulation import TVM, ArmEmulator, guest_environment
-from fpc.measure.executed_blocks import BlockCounter, within
+from fpc.measure.executed_blocks import BlockCounter, require_compiler, within
 from fpc.measure.kernel_exchange import run_kernel_program
 from fpc.measure.kernels import KernelCondition, KernelCosts, KernelTask
 from fpc.measure.kernels_here import KERNEL_PROGRAM
@@ -30,6 +30,7 @@ class SimulatedKernelRunner:
         """The processor, emulated; `MissingBackendError` for tools that are not installed."""
         self.emulator.require(TVM)
         self._model.require()
+        require_compiler(self.compiler)
         versions = {self.emulator.emulator: self.emulator.version(), "llvm": self._model.version()}
         machine = f"{self._model.processor} (aarch64, simulated)"
         return KernelCondition(machine, "simulated", "cycles", versions)
