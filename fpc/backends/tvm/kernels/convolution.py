@@ -25,6 +25,8 @@ from fpc.backends.tvm.library import Expression, Library, Loop, Schedule, Tensor
 from fpc.ir.dtype import DType
 
 _LARGEST_TILE = 32
+_WRITTEN_OUT = 8
+"""Steps of a sum that may be written out as a whole where a sum is kept in parts."""
 
 
 @dataclass(frozen=True)
@@ -323,9 +325,26 @@ def tiles(convolution: Convolution, isa: Isa) -> Iterator[ConvolutionTile]:
     """The tile space: all whole tiles whose sums fit into the registers."""
     across = convolution.window.count[1]
     vectors = convolution.units(isa) // isa.dot.lanes
-    unroll = 2 if convolution.steps(isa) % 2 == 0 else 1
+    most = _most_sums(convolution, isa)
     for positions in range(1, _LARGEST_TILE + 1):
-        for wide in range(1, isa.accumulators // isa.dot.partials // positions + 1):
+        for wide in range(1, most // positions + 1):
             fits = positions * wide + wide <= isa.sums_and_weights
             if fits and across % positions == 0 and vectors % wide == 0:
-                yield ConvolutionTile(positions, wide, unroll)
+                for unroll in _unrolls(convolution, isa):
+                    yield ConvolutionTile(positions, wide, unroll)
+
+
+def _most_sums(convolution: Convolution, isa: Isa) -> int:
+    """How many vectors of sums fit; parts that are folded as soon as they are made are not kept."""
+    most = isa.accumulators // isa.dot.partials
+    is_one_step = convolution.depth(isa) == isa.dot.depth
+    return 2 * most if isa.dot.fold is not None and is_one_step else most
+
+
+def _unrolls(convolution: Convolution, isa: Isa) -> tuple[int, ...]:
+    """In pairs where that is possible; sums in parts are also written out as a whole if short."""
+    steps = convolution.steps(isa)
+    usual = 2 if steps % 2 == 0 else 1
+    if isa.dot.fold is None or steps > _WRITTEN_OUT:
+        return (usual,)
+    return tuple(dict.fromkeys((usual, steps)))

@@ -26,9 +26,17 @@ def convolution_tile(convolution: Convolution, isa: Isa) -> ConvolutionTile:
     finds equal, the one whose number of sums is nearest to what was found best by measuring 15
     shapes on a Xeon with AVX512-VNNI: 20 of 28 registers, or 14 for short sums, whose ends then
     overlap.
+
+    Where sums are kept in parts, the one with the fewest loads, written out as far as may be: of
+    all tiles `fpc tune` finds these best for a simulated Cortex-A72. Short sums without a loop take
+    6 to 12 % fewer cycles: their parts need no zeros to begin with, and one's end overlaps the
+    next one's beginning.
     """
     if isa.dot.fold is not None:
-        return min(tiles(convolution, isa), key=lambda tile: _cycles(tile, convolution, isa))
+        return min(
+            tiles(convolution, isa),
+            key=lambda tile: (_cycles(tile, convolution, isa), -tile.unroll),
+        )
     found = {tile: _cycles_of_sum(tile, convolution, isa) for tile in tiles(convolution, isa)}
     least = min(found.values())
     good = [tile for tile, cycles in found.items() if cycles <= least * (1 + _TOLERANCE)]
