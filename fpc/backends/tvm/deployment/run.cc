@@ -35,7 +35,8 @@ int main(int count, char** words) try {
   auto arguments = (*network->GetFunction("inputs"))().cast<Array<Tensor>>();
   char** file = words + 2;
   for (const Tensor& input : arguments)
-    if (!std::ifstream(*file++).read(static_cast<char*>(input.data_ptr()), GetDataSize(input)))
+    if (file == words + count ||
+        !std::ifstream(*file++).read(static_cast<char*>(input.data_ptr()), GetDataSize(input)))
       throw std::runtime_error("an input is missing, or its file is too short");
 
   for (const Tensor& each : parameters.cast<Array<Tensor>>()) arguments.push_back(each);
