@@ -32,13 +32,14 @@ def natural_image(height: int, width: int, rng: Rng) -> NDArray[np.uint8]:
     axis = ((np.arange(size) + 0.5) / size).astype(np.float32)
     texture = pink_noise(size, rng)
     leaves = _Leaves.scatter(_LEAVES, rng)
-    image = np.empty((size, size, 3), np.float32)
-    for index in range(_LEAVES):
+    visible = np.zeros((size, size), np.intp)
+    for index in range(1, _LEAVES):
         top, bottom = _span(leaves.row[index], leaves.radius[index], size)
         left, right = _span(leaves.column[index], leaves.radius[index], size)
         if top < bottom and left < right:
-            part = np.s_[top:bottom, left:right]
-            leaves.paint(index, image[part], axis[top:bottom], axis[left:right], texture[part])
+            covered = leaves.covers(index, axis[top:bottom], axis[left:right])
+            np.putmask(visible[top:bottom, left:right], covered, index)
+    image = leaves.surface(visible, axis, texture)
     contrast = rng.uniform(0.6, 1.3)
     offset = rng.normal(0.0, 0.08)
     exposed = (image - _MEAN_BRIGHTNESS) * contrast + _MEAN_BRIGHTNESS + offset
@@ -93,29 +94,29 @@ class _Leaves:
             np.abs(rng.normal(0.0, 0.06, count)),
         )
 
-    def paint(
-        self,
-        index: int,
-        image: NDArray[np.float32],
-        rows: NDArray[np.float32],
-        columns: NDArray[np.float32],
-        texture: NDArray[np.float32],
-    ) -> None:
-        """Let leaf `index` cover its place in a part of the image at `rows` and `columns`."""
+    def covers(
+        self, index: int, rows: NDArray[np.float32], columns: NDArray[np.float32]
+    ) -> NDArray[np.bool_]:
+        """Which places at `rows` and `columns` leaf `index` covers."""
         y = (rows - np.float32(self.row[index]))[:, None]
         x = (columns - np.float32(self.column[index]))[None, :]
         sine, cosine = np.float32(np.sin(self.angle[index])), np.float32(np.cos(self.angle[index]))
-        along = y * sine + x * cosine
-        across = (y * cosine - x * sine) / np.float32(self.stretch[index])
+        stretch = np.float32(self.stretch[index])
+        along, across = y * sine + x * cosine, (y * cosine - x * sine) / stretch
         radius = self.radius[index]
         if self.is_rectangle[index]:
-            inside = np.maximum(np.abs(along), np.abs(across)) < 0.7 * radius
-        else:
-            inside = along * along + across * across < radius * radius
-        down, right = self.slope[index].astype(np.float32)
-        shading = down * (rows - 0.5)[:, None] + right * (columns - 0.5)[None, :]
-        shading += np.float32(self.grain[index]) * texture
-        image[inside] = shading[inside][:, None] + self.colour[index].astype(np.float32)
+            return np.maximum(np.abs(along), np.abs(across)) < 0.7 * radius
+        return along * along + across * across < radius * radius
+
+    def surface(
+        self, visible: NDArray[np.intp], axis: NDArray[np.float32], texture: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """The RGB image of the leaf that is `visible` at each place of a square."""
+        slope, grain = self.slope.astype(np.float32), self.grain.astype(np.float32)
+        shading = slope[visible, 0] * (axis - 0.5)[:, None]
+        shading += slope[visible, 1] * (axis - 0.5)[None, :]
+        shading += grain[visible] * texture
+        return shading[..., None] + self.colour.astype(np.float32)[visible]
 
 
 def _radii(count: int, rng: Rng) -> Reals:
