@@ -89,6 +89,11 @@ class Share:
         return self.calls * self.seconds
 
     @property
+    def peak_s(self) -> float:
+        """All calls at the peak."""
+        return self.products / self.peak
+
+    @property
     def bound_s(self) -> float:
         """All calls at the bound."""
         isa, kernel = X86_AVX512_VNNI, self.kernel
@@ -108,14 +113,11 @@ class Share:
 
 def share_of(shares: list[Share]) -> str:
     """The share of the peak that kernels reach together, and the bound."""
-    products, peak = sum(one.products for one in shares), shares[0].peak
-    reached, bound = (
-        products / seconds / peak
-        for seconds in (sum(one.total_s for one in shares), sum(one.bound_s for one in shares))
-    )
+    products, peak_s = sum(one.products for one in shares), sum(one.peak_s for one in shares)
+    total_s, bound_s = sum(one.total_s for one in shares), sum(one.bound_s for one in shares)
     return (
-        f"{2e-9 * reached * peak:6.0f} GOPS  {100 * reached:5.1f} % of the peak, "
-        f"bound {100 * bound:5.1f} %"
+        f"{2e-9 * products / total_s:6.0f} GOPS  {100 * peak_s / total_s:5.1f} % of the peak, "
+        f"bound {100 * peak_s / bound_s:5.1f} %"
     )
 
 
