@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from onnx import ModelProto
     from tvm.ir import IRModule
 
+    from fpc.targets.description import Target
+
     Onnx: TypeAlias = Path | str | bytes | ModelProto
 
 PrecisionName = Literal["float32", "int8", "int16"]
@@ -115,11 +117,12 @@ def optimize(
     return emit_onnx(graph, input_names=imported.input_names, output_names=imported.output_names)
 
 
-def quantize(
+def quantize(  # noqa: PLR0913 - options are keywords
     graph: Graph,
     calibration: SampleSource | None = None,
     *,
     target: str = "rpi4-arm",
+    backend: BackendName | None = None,
     precision: Literal["int8", "int16"] = "int8",
     recipe: str = "auto",
     preprocessing: Preprocessing = _RAW,
@@ -131,9 +134,15 @@ def quantize(
     The graph is optimised and legalised for `target` first. Without `calibration` the quantisation
     is data-free. `QuantError` (`quant.degraded`) when the best result is poor, unless
     `allow_degraded`.
+
+    `backend` is what is to compile the graph, by itself the target's own: it decides about number
+    formats. With `precision="int16"` weights are int8, as TensorFlow Lite's format has them; with
+    `backend="tvm"` they are int16, of as many bits as the sums of fpc's own kernels hold. The graph
+    is the one that `compile` makes of the same options.
     """
     options = CompileOptions(
         target=target,
+        backend=backend,
         precision=Precision.named(precision),
         calibration=calibration,
         preprocessing=preprocessing,
@@ -146,7 +155,7 @@ def quantize(
             f"@{graph.name} holds integers already, and no float network to quantise",
             help="quantise the float graph it was made from; `fpc.compile` takes it as it is",
         )
-    pipelines = catalog.load(target).pipelines
+    pipelines = _target_of(options).pipelines
     stage = start(graph).then(pipelines.optimise).then(pipelines.legalise)
     return _quantised(graph, stage, options, progress)
 
@@ -215,5 +224,9 @@ def to_relax(graph: Graph, *, target: str = "host", io_layout: IoLayout = "nhwc"
 def _quantised(
     source: Graph, stage: Stage, options: CompileOptions, progress: Progress = silent
 ) -> Quantised:
-    target = catalog.load(options.target)
+    target = _target_of(options)
     return quantise(source, stage.graph, target, options, options.preprocessing, progress)
+
+
+def _target_of(options: CompileOptions) -> Target:
+    return catalog.load(options.target).compiled_by(options.backend)

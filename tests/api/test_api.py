@@ -11,6 +11,7 @@ import onnx.numpy_helper
 import pytest
 
 import fpc
+from fpc.driver.lower import set_layout
 from fpc.ir import ops
 from fpc.ir.types import f32
 from fpc.ir.verifier import verify
@@ -134,6 +135,19 @@ def test_quantize_says_how_good_the_result_is(graph, samples):
     assert quantised.part.quality.verdict == "excellent"
     assert quantised.part.calibration_samples == len(samples)
     assert stages
+
+
+@pytest.mark.parametrize("backend", [None, "tvm"])
+def test_quantize_makes_the_graph_that_compile_makes(graph, samples, backend):
+    """The back end decides about the weights of 16 bits."""
+    options = {"precision": "int16", "backend": backend, "target": "host", "recipe": "min-max"}
+    quantised = fpc.quantize(graph, samples, **options)
+    fewest, most = quantised.part.weight_bits
+    assert fewest > 8 if backend == "tvm" else most == 8
+    compiled = fpc.compile(graph, calibration=samples, **options)
+    lowered = quantised.graph.clone()
+    set_layout(lowered, "nhwc")
+    assert lowered.to_text() == compiled.graph.to_text()
 
 
 def _generator(samples):
