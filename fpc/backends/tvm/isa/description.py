@@ -41,6 +41,7 @@ class DotProduct:
     intrinsic: Intrinsic | None = None
     partials: int = 1
     fold: Intrinsic | None = None
+    terms: DType | None = None
 
     def index(self, unit: Expression, term: Expression) -> tuple[Expression, ...]:
         """Where in a tile the weight of a unit and a term lies."""

@@ -15,6 +15,7 @@ from dataclasses import replace
 from fpc.backends.tvm.isa.description import ByteLookup, DotProduct, Isa
 from fpc.backends.tvm.isa.dot_intrinsic import dot_intrinsic
 from fpc.backends.tvm.isa.x86_vnni import dot_of_bytes, dot_of_int16
+from fpc.ir.dtype import DType
 
 _SUM = """\
         C[T.ramp(T.int32(0), 1, 8)] = C.vload([0], dtype="int32x8") + {products}
@@ -27,19 +28,12 @@ _PAIRS = """T.call_llvm_pure_intrin(
             dtype="int32x8",
         )"""
 
-_FOUR_BYTES = 'T.broadcast(T.reinterpret(A.vload([0], "uint8x4"), dtype="int32"), 8)'
-_A = f'T.reinterpret({_FOUR_BYTES}, dtype="uint16x16")'
-_B = 'T.reinterpret(B.vload([0, 0], dtype="int8x32"), dtype="int16x16")'
-_EIGHT = "T.broadcast(T.int16(8), 16)"
-
-_EVEN = _PAIRS.format(
-    a=f"T.bitwise_and({_A}, T.broadcast(T.uint16(255), 16))",
-    b=f"T.shift_right(T.shift_left({_B}, {_EIGHT}), {_EIGHT})",
+_DOT = _SUM.format(
+    products=_PAIRS.format(
+        a='T.broadcast(T.reinterpret(A.vload([0], "int16x2"), dtype="int32"), 8)',
+        b='T.cast(B.vload([0, 0], dtype="int8x16"), "int16x16")',
+    )
 )
-_ODD = _PAIRS.format(
-    a=f"T.shift_right({_A}, T.broadcast(T.uint16(8), 16))", b=f"T.shift_right({_B}, {_EIGHT})"
-)
-_DOT = _SUM.format(products=f"{_EVEN} + {_ODD}")
 
 _DOT_INT16 = _SUM.format(
     products=_PAIRS.format(
@@ -73,13 +67,14 @@ X86_AVX2 = Isa(
     machine="x86_64",
     lanes=8,
     offset=128,
-    accumulators=8,
+    accumulators=14,
     dot=DotProduct(
         lanes=8,
-        depth=4,
-        tile=(8, 4),
+        depth=2,
+        tile=(8, 2),
         axes=(0, 1),
-        intrinsic=dot_intrinsic("fpc.vpmaddwd.bytes", ("uint8", "int8"), 8, 4, _DOT),
+        intrinsic=dot_intrinsic("fpc.vpmaddwd.bytes", ("int16", "int8"), 8, 2, _DOT),
+        terms=DType.I16,
     ),
     dot_int16=DotProduct(
         lanes=8,

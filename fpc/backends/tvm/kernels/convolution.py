@@ -172,7 +172,7 @@ class Convolution(OneOperand):
             return lambda image, row, column, channel: x[
                 (image * height + row) * across + column, channel
             ]
-        like = Buffer(isa.activation, 0, width, width, isa.offset)
+        like = Buffer(isa.dot.terms or isa.activation, 0, width, width, isa.offset)
         padded = self.window.padded(library, self.operand, x, like, fill)
         return lambda image, row, column, channel: padded[image, row, column, channel]
 
@@ -180,9 +180,9 @@ class Convolution(OneOperand):
         """What windows touch of the map, pixels side by side, as [image, row, element]."""
         channels, (rows, columns) = self.operand.width, self.window.reach
         elements = round_up(columns * channels + isa.dot.depth, 4 * isa.lanes)
-        like = replace(self.operand, dtype=isa.activation, offset=isa.offset)
+        like = replace(self.operand, dtype=isa.dot.terms or isa.activation, offset=isa.offset)
         touched = rows, -(-elements // channels)
-        fill = library.constant(self.padding, isa.activation)
+        fill = library.constant(self.padding, like.dtype)
         element = self.window.reading(library, self.operand, x, like, fill, touched)
 
         def of_line(image: Expression, row: Expression, at: Expression) -> Expression:
@@ -194,6 +194,7 @@ class Convolution(OneOperand):
         return (
             not self.window.is_padded
             and not self.by_line
+            and isa.dot.terms is None
             and self.operand.offset == isa.offset
             and self.operand.columns >= round_up(self.operand.width, isa.dot.depth)
         )
