@@ -14,6 +14,7 @@ from dataclasses import replace
 
 from fpc.backends.tvm.isa.description import ByteLookup, DotProduct, Isa
 from fpc.backends.tvm.isa.dot_intrinsic import dot_intrinsic
+from fpc.backends.tvm.isa.x86_narrowing import narrowings
 from fpc.backends.tvm.isa.x86_vnni import dot_of_bytes, dot_of_int16
 from fpc.ir.dtype import DType
 
@@ -84,6 +85,7 @@ X86_AVX2 = Isa(
         intrinsic=dot_intrinsic("fpc.vpmaddwd", ("int16", "int16"), 8, 2, _DOT_INT16),
     ),
     lookup=ByteLookup(32, " | ".join(map(_entries_from, range(0, 256, 16)))),
+    narrowings=narrowings(8),
 )
 
 X86_AVX_VNNI = replace(

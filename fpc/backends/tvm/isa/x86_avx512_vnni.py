@@ -7,7 +7,7 @@ brings into the order of the dot product, and two of int16 that `vpermw` does.
 from __future__ import annotations
 
 from fpc.backends.tvm.isa.description import ByteLookup, ColumnDot, Intrinsic, Isa
-from fpc.backends.tvm.isa.x86_narrowing import NARROWINGS
+from fpc.backends.tvm.isa.x86_narrowing import narrowings
 from fpc.backends.tvm.isa.x86_vnni import dot_of_bytes, dot_of_int16
 
 _COLUMNS_BUFFERS = """\
@@ -98,6 +98,6 @@ X86_AVX512_VNNI = Isa(
     column_dot=_column_dot("vpermb", "vpdpbusd", "uint8", "int8"),
     column_dot_int16=_column_dot("vpermw", "vpdpwssd", "int16", "int16"),
     lookup=ByteLookup(64, _entries()),
-    narrowings=NARROWINGS,
+    narrowings=narrowings(16),
     sums_and_weights=31,
 )

@@ -1,8 +1,8 @@
-"""AVX512: four vectors of 32-bit sums become 64 bytes at a time.
+"""AVX2 and AVX512: four vectors of 32-bit sums become one of bytes.
 
 `vpackssdw` and `vpackuswb` narrow two registers to one and saturate, by 128 bits each; `vpermd`
-brings the bytes into order (Intel SDM). With the conversions that takes 18 instructions, where 16
-lanes at a time would take 28.
+brings the bytes into order (Intel SDM). With the conversions that takes 18 instructions, where one
+vector at a time would take 28, or 40 without AVX512.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 from fpc.backends.tvm.isa.description import Intrinsic, Narrowing
 
-_LANES = 16
 _VECTORS = 4
+_LANES_OF_AVX512 = 16
 
 _FUNCTION = """
 @T.prim_func(s_tir=True)
@@ -46,42 +46,44 @@ def _call(instruction: str, dtype: str, *operands: str) -> str:
     return f'T.call_llvm_pure_intrin({found}, {given}, dtype="{dtype}")'
 
 
-def _bytes(places: Sequence[tuple[int, ...]]) -> str:
+def _bytes(lanes: int, places: Sequence[tuple[int, ...]]) -> str:
     """The results of four vectors of sums that begin at `places`, vector by vector."""
+    isa, bits = ("avx512", ".512") if lanes == _LANES_OF_AVX512 else ("avx2", "")
     steps = [
         _call(
             "lrint",
-            "int32x16",
-            f'T.Cast("float32x16", S.vload({[*place]}, "int32x16")) '
-            f'* F.vload([{place[-1]}], "float32x16")',
+            f"int32x{lanes}",
+            f'T.Cast("float32x{lanes}", S.vload({[*place]}, "int32x{lanes}")) '
+            f'* F.vload([{place[-1]}], "float32x{lanes}")',
         )
         for place in places
     ]
-    zero_point = 'T.broadcast(T.Cast("int16", L[0]), 32)'
-    words = [
+    words = f"int16x{2 * lanes}"
+    zero_point = f'T.broadcast(T.Cast("int16", L[0]), {2 * lanes})'
+    halves = [
         _call(
             "sadd.sat",
-            "int16x32",
-            _call("x86.avx512.packssdw.512", "int16x32", *steps[pair : pair + 2]),
+            words,
+            _call(f"x86.{isa}.packssdw{bits}", words, *steps[pair : pair + 2]),
             zero_point,
         )
         for pair in (0, 2)
     ]
-    packed = _call("x86.avx512.packuswb.512", "uint8x64", *words)
-    quads = [lane % 4 * 4 + lane // 4 for lane in range(_LANES)]
+    packed = _call(f"x86.{isa}.packuswb{bits}", f"uint8x{4 * lanes}", *halves)
+    quads = [at % (lanes // 4) * 4 + at // (lanes // 4) for at in range(lanes)]
     ordered = f"T.Shuffle([{packed}], {[quad * 4 + byte for quad in quads for byte in range(4)]})"
     # LLVM would do all of it once more for each part that is stored, but for a fence.
-    floats = f'T.reinterpret({ordered}, dtype="float32x16")'
-    fenced = _call("arithmetic.fence", "float32x16", floats)
-    return f'T.reinterpret({fenced}, dtype="uint8x64")'
+    floats = f'T.reinterpret({ordered}, dtype="float32x{lanes}")'
+    fenced = _call("arithmetic.fence", f"float32x{lanes}", floats)
+    return f'T.reinterpret({fenced}, dtype="uint8x{4 * lanes}")'
 
 
-def _narrowing(positions: int) -> Narrowing:
-    channels = _VECTORS * _LANES // positions
+def _narrowing(lanes: int, positions: int) -> Narrowing:
+    channels = _VECTORS * lanes // positions
     # A single position is no axis: loops of one turn are simplified away.
     shape = (positions, channels) if positions > 1 else (channels,)
     rows = [(position,) if positions > 1 else () for position in range(positions)]
-    everything = _bytes([(*row, at) for row in rows for at in range(0, channels, _LANES)])
+    everything = _bytes(lanes, [(*row, at) for row in rows for at in range(0, channels, lanes)])
     body = "".join(
         f"        R[{', '.join(map(str, (*row, f'T.ramp(0, 1, {channels})')))}] = "
         f"T.Shuffle([{everything}], {list(range(number * channels, (number + 1) * channels))})\n"
@@ -109,5 +111,6 @@ def _narrowing(positions: int) -> Narrowing:
     )
 
 
-NARROWINGS = tuple(map(_narrowing, (1, 2, 4)))
-"""For 64 channels of a position, 32 of two or 16 of four."""
+def narrowings(lanes: int) -> tuple[Narrowing, ...]:
+    """For four vectors of channels of a position, two of two positions or one of four."""
+    return tuple(_narrowing(lanes, positions) for positions in (1, 2, 4))
