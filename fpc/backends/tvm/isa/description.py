@@ -32,6 +32,10 @@ class DotProduct:
 
     With a `fold` the intrinsic is for one unit only, whose sum it keeps in `partials` parts: term t
     belongs to part t // 2 % partials. The fold adds up the parts of as many units.
+
+    Activations are widened to the type `terms` before, where one is named. On a simple machine that
+    loads two vectors a cycle the step takes `cycles`, the next one that adds to the same sums waits
+    for `latency` cycles, and weights take `widening` cycles after they are loaded.
     """
 
     lanes: int
@@ -42,6 +46,9 @@ class DotProduct:
     partials: int = 1
     fold: Intrinsic | None = None
     terms: DType | None = None
+    cycles: float = 0.5
+    latency: float = 5.0
+    widening: float = 0.0
 
     def index(self, unit: Expression, term: Expression) -> tuple[Expression, ...]:
         """Where in a tile the weight of a unit and a term lies."""

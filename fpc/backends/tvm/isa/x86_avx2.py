@@ -69,6 +69,7 @@ X86_AVX2 = Isa(
     lanes=8,
     offset=128,
     accumulators=14,
+    sums_and_weights=16,
     dot=DotProduct(
         lanes=8,
         depth=2,
@@ -76,6 +77,9 @@ X86_AVX2 = Isa(
         axes=(0, 1),
         intrinsic=dot_intrinsic("fpc.vpmaddwd.bytes", ("int16", "int8"), 8, 2, _DOT),
         terms=DType.I16,
+        cycles=2 / 3,
+        latency=1.0,
+        widening=1 / 4,
     ),
     dot_int16=DotProduct(
         lanes=8,
@@ -94,7 +98,7 @@ X86_AVX_VNNI = replace(
     title="x86-64 with AVX-VNNI (Intel Alder Lake and later, AMD Zen 5 and later)",
     target={**X86_AVX2.target, "mattr": ["+avxvnni"]},
     features=X86_AVX2.features | {"avx_vnni"},
-    accumulators=12,
+    sums_and_weights=15,
     dot=dot_of_bytes(8),
     dot_int16=dot_of_int16(8),
 )

@@ -329,7 +329,7 @@ def tiles(convolution: Convolution, isa: Isa) -> Iterator[ConvolutionTile]:
     most = _most_sums(convolution, isa)
     for positions in range(1, _LARGEST_TILE + 1):
         for wide in range(1, most // positions + 1):
-            fits = positions * wide + wide <= isa.sums_and_weights
+            fits = positions == 1 or positions * wide + wide <= isa.sums_and_weights
             if fits and across % positions == 0 and vectors % wide == 0:
                 for unroll in _unrolls(convolution, isa):
                     yield ConvolutionTile(positions, wide, unroll)
