@@ -1,8 +1,8 @@
 """AVX2, with and without AVX-VNNI (Intel SDM).
 
-`vpmaddubsw`, which multiplies bytes, saturates the sums of two products. `vpmaddwd` is exact: bytes
-are widened to int16 in registers, those at even places apart from those at odd places, and the sums
-of two products are added in int32.
+`vpmaddubsw`, which multiplies bytes, saturates the sums of two products. `vpmaddwd` is exact: it
+multiplies int16 and adds two products in int32. Weights are widened as they are loaded, activations
+once before.
 
 A table of 256 bytes is 16 tables of 16, of which `vpshufb` reads one at a time: it gives zero where
 the index's sign bit is set, and saturation sets that for indices of other tables.
