@@ -9,12 +9,12 @@ round in which each ran fastest counts. Ratios below 1 are in favour of TVM.
 
 from __future__ import annotations
 
-import argparse
 import os
 import statistics
 
-from benchmarks.tvm.networks import NETWORKS, artifact
+from benchmarks.tvm.networks import artifact
 from benchmarks.tvm.onnxruntime import OnnxRuntimeModel, float_model, int8_model
+from benchmarks.tvm.options import parser_of
 from benchmarks.tvm.rounds import Timed, latencies_ms
 from fpc.measure.litert import LiteRtModel
 from fpc.measure.tvm import TvmModel
@@ -43,10 +43,7 @@ def ratios(name: str, rounds: int) -> list[float]:
 
 def main() -> None:
     """Print all latencies in milliseconds, every ratio, and their geometric means."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("networks", nargs="*", default=list(NETWORKS))
-    parser.add_argument("--rounds", type=int, default=25)
-    options = parser.parse_args()
+    options = parser_of(__doc__).parse_args()
     print(f"machine: {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} when started")
     print(f"{'measured, ms, 1 thread':24} {'TVM':>7}", *(f"{peer:>20}" for peer in _PEERS))
     found = [ratios(name, options.rounds) for name in options.networks]

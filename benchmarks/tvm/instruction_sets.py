@@ -8,11 +8,11 @@ One integer network is compiled for all of them and run in turn with one thread,
 
 from __future__ import annotations
 
-import argparse
 import os
 
 import fpc
-from benchmarks.tvm.networks import NETWORKS, artifact, float_network, noise
+from benchmarks.tvm.networks import artifact, float_network, noise
+from benchmarks.tvm.options import parser_of
 from benchmarks.tvm.rounds import Timed, latencies_ms
 from fpc.backends.tvm.emitter import emit
 from fpc.backends.tvm.isa.plain import PLAIN
@@ -41,10 +41,7 @@ def models(name: str) -> dict[str, Timed]:
 
 def main() -> None:
     """Print all latencies in milliseconds."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("networks", nargs="*", default=list(NETWORKS))
-    parser.add_argument("--rounds", type=int, default=25)
-    options = parser.parse_args()
+    options = parser_of(__doc__).parse_args()
     print(f"machine: {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} when started")
     for name in options.networks:
         found = latencies_ms(models(name), options.rounds)

@@ -14,7 +14,6 @@ the instruction set's narrowing. What the addition of a residual takes is not co
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 import tempfile
@@ -26,7 +25,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.tvm.networks import NETWORKS, compiled
+from benchmarks.tvm.networks import compiled
+from benchmarks.tvm.options import parser_of
 from fpc.backends.tvm.assembler import Plan
 from fpc.backends.tvm.build_program import LIBRARY
 from fpc.backends.tvm.isa.description import Isa
@@ -181,9 +181,7 @@ def shares(name: str, rounds: int, peak: Timing) -> list[Share]:
 
 def main() -> None:
     """Print the shares of every network and of all of them together."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("networks", nargs="*", default=list(NETWORKS))
-    parser.add_argument("--rounds", type=int, default=60)
+    parser = parser_of(__doc__, rounds=60)
     parser.add_argument("--kernels", action="store_true", help="also a line for every kernel")
     options = parser.parse_args()
     sys.modules["torch"] = None  # pyright: ignore[reportArgumentType]

@@ -8,10 +8,10 @@ in which each ran fastest counts. LiteRT's speed-up says what the machine gives.
 
 from __future__ import annotations
 
-import argparse
 import os
 
-from benchmarks.tvm.networks import NETWORKS, artifact
+from benchmarks.tvm.networks import artifact
+from benchmarks.tvm.options import parser_of
 from benchmarks.tvm.rounds import Timed, latencies_ms
 from fpc.measure.litert import LiteRtModel
 from fpc.measure.tvm import TvmModel
@@ -37,9 +37,7 @@ def compare(name: str, rounds: int, threads: int) -> None:
 
 def main() -> None:
     """Print latencies in milliseconds with one thread and with several, and the speed-ups."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("networks", nargs="*", default=list(NETWORKS))
-    parser.add_argument("--rounds", type=int, default=25)
+    parser = parser_of(__doc__)
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     print(f"machine: {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} when started")

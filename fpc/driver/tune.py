@@ -33,6 +33,7 @@ from fpc.measure.kernels_on_boards import BoardKernelRunner
 from fpc.measure.kernels_simulated import SimulatedKernelRunner
 from fpc.measure.tvm_tracker import Tracker
 from fpc.targets import catalog
+from fpc.targets.description import Target
 
 
 @dataclass(frozen=True)
@@ -95,12 +96,14 @@ def tune(
     for a target whose kernels cannot be compared there, `BackendError` for a file of something
     else, and whatever compiling a model or running a kernel raises.
     """
-    isa = _isa_of(options.target)
+    require_tvm()
+    target = catalog.load(options.target)
+    isa = isa_of(target)
     check_file_writable(options.output)
     runner = runner if runner is not None else _runner_for(isa, options)
     condition = runner.condition()
     table, circumstances = _kept(options.output, isa), _circumstances(condition)
-    networks = _networks(models, options, isa, progress)
+    networks = _networks(models, options, target, progress)
     wanted = _wanted([case for cases in networks.values() for case in cases], table, circumstances)
     refused: list[str] = []
     started, done = time.monotonic(), 0
@@ -124,11 +127,6 @@ def tune(
         left=len(wanted) - done,
         refused=tuple(refused),
     )
-
-
-def _isa_of(target: str) -> Isa:
-    require_tvm()
-    return isa_of(catalog.load(target))
 
 
 def _runner_for(isa: Isa, options: TuneOptions) -> KernelRunner:
@@ -170,13 +168,13 @@ def _circumstances(condition: KernelCondition) -> Circumstances:
 
 
 def _networks(
-    models: Sequence[Path | Graph], options: TuneOptions, isa: Isa, progress: Progress
+    models: Sequence[Path | Graph], options: TuneOptions, target: Target, progress: Progress
 ) -> dict[str, list[Case]]:
-    target = catalog.load(options.target).compiled_by("tvm")
+    compiled, isa = target.compiled_by("tvm"), isa_of(target)
     found: dict[str, list[Case]] = {}
     for index, model in enumerate(models):
         progress("compile", index, len(models))
-        found[name_of(model)] = cases_of(model, options.input_shapes, target, isa)
+        found[name_of(model)] = cases_of(model, options.input_shapes, compiled, isa)
     progress("compile", len(models), len(models))
     return found
 

@@ -20,7 +20,8 @@ from fpc.measure.exchange import RESULT, raise_error, read_arrays, write_arrays
 from fpc.measure.kernels import KernelCosts, KernelTask
 
 LIBRARY, ARRAYS, TASK = "library.so", "arrays.npz", "task.json"
-_TIMEOUT_S = 300.0
+TIMEOUT_S = 300.0
+"""When a process that compares kernels is given up, if nothing else is said."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def run_kernel_program(
     task: KernelTask,
     *,
     is_timed: bool = True,
-    timeout_s: float = _TIMEOUT_S,
+    timeout_s: float = TIMEOUT_S,
     environment: Mapping[str, str] | None = None,
 ) -> KernelAnswer:
     """What `command` answers, which gets the task's folder as its last word.

@@ -9,21 +9,18 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from fpc.measure.device import Machine, device_name
 from fpc.measure.kernel_comparison import compare
 from fpc.measure.kernel_exchange import KernelAnswer, read_order, write_kernel_answer
-from fpc.measure.tvm import tvm_runtime
+from fpc.measure.tvm import import_runtime_only, tvm_runtime
 
 
 def main() -> None:
     """Do the task in the folder."""
-    modules: dict[str, Any] = sys.modules
-    modules["torch"] = None  # TVM would import it where it finds it, which takes a second
-    os.environ["TVM_USE_RUNTIME_LIB"] = "1"  # nor does running need TVM's compiler
+    import_runtime_only()
     os.environ["TVM_NUM_THREADS"] = "1"
     folder = Path(sys.argv[-1])
     order = read_order(folder)

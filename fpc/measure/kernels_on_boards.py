@@ -7,12 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fpc.measure.kernel_exchange import KernelAnswer, run_kernel_program
+from fpc.measure.kernel_exchange import TIMEOUT_S, KernelAnswer, run_kernel_program
 from fpc.measure.kernels import KernelCondition, KernelCosts, KernelTask
 from fpc.measure.tvm_rpc_boards import on_some_board
 from fpc.measure.tvm_tracker import Tracker
-
-_TIMEOUT_S = 300.0
 
 
 @dataclass(frozen=True)
@@ -25,7 +23,7 @@ class BoardKernelRunner:
     """
 
     tracker: Tracker
-    timeout_s: float = _TIMEOUT_S
+    timeout_s: float = TIMEOUT_S
 
     def condition(self) -> KernelCondition:
         """The boards, which are told apart by their key only."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -94,6 +95,13 @@ class TvmModel:
 def runtime_name(isa: str) -> str:
     """TVM with its version, and the instruction set of the kernels."""
     return f"TVM {version('apache-tvm')} ({isa})"
+
+
+def import_runtime_only() -> None:
+    """Let this process, before it imports TVM, import no more of it than running networks needs."""
+    modules: dict[str, Any] = sys.modules
+    modules["torch"] = None  # TVM would import it where it finds it, which takes a second
+    os.environ["TVM_USE_RUNTIME_LIB"] = "1"  # nor is its compiler needed, here or by a client
 
 
 def tvm_runtime() -> Any:

@@ -7,10 +7,8 @@ TVM's client cannot be interrupted while it waits.
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -19,15 +17,14 @@ from fpc.measure.exchange import write_error
 from fpc.measure.kernel_comparison import compare
 from fpc.measure.kernel_exchange import KernelAnswer, read_order, write_kernel_answer
 from fpc.measure.kernels import KernelCosts
+from fpc.measure.tvm import import_runtime_only
 from fpc.measure.tvm_rpc import BoardSession
 from fpc.measure.tvm_tracker import RegisteredBoard
 
 
 def main() -> None:
     """Do the task in the folder; without kernels it is to say what the board is."""
-    modules: dict[str, Any] = sys.modules
-    modules["torch"] = None  # TVM would import it where it finds it, which takes a second
-    os.environ["TVM_USE_RUNTIME_LIB"] = "1"  # nor does a client need TVM's compiler
+    import_runtime_only()
     board, key, timeout_s = RegisteredBoard.of_words(sys.argv[1:4]), sys.argv[4], sys.argv[5]
     folder = Path(sys.argv[-1])
     order = read_order(folder)

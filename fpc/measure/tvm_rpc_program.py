@@ -6,21 +6,18 @@ gave it away, what it calls itself, and the task. TVM's client cannot be interru
 
 from __future__ import annotations
 
-import os
 import sys
-from typing import Any
 
 from fpc.measure.exchange import Plan
 from fpc.measure.timed_program import measure_and_leave
+from fpc.measure.tvm import import_runtime_only
 from fpc.measure.tvm_rpc import BoardSession, RemoteTvmModel
 from fpc.measure.tvm_tracker import RegisteredBoard
 
 
 def main() -> None:
     """Do the task in the folder."""
-    modules: dict[str, Any] = sys.modules
-    modules["torch"] = None  # TVM would import it where it finds it, which takes a second
-    os.environ["TVM_USE_RUNTIME_LIB"] = "1"  # nor does a client need TVM's compiler
+    import_runtime_only()
     board, key = RegisteredBoard.of_words(sys.argv[1:4]), sys.argv[4]
 
     def load(content: bytes, plan: Plan) -> RemoteTvmModel:

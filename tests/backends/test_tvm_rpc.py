@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -32,17 +32,6 @@ from tests.cli.networks import two_inputs
 QUICK = MeasureConfig(warm_up=1, warm_up_s=0.0, least_time_s=0.0, time_limit_s=0.1)
 SLOW = replace(QUICK, warm_up_s=1.0)
 """Long enough that a board can be lost meanwhile."""
-
-
-@pytest.fixture(scope="module")
-def farm() -> Iterator[Farm]:
-    pytest.importorskip("tornado", reason="TVM's tracker needs tornado")
-    farm = Farm.start()
-    try:
-        farm.add_boards("steady")
-        yield farm
-    finally:
-        farm.stop()
 
 
 @cache

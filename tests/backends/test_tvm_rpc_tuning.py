@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,17 +23,6 @@ from tests.cli.digits import MODEL
 from tests.cli.invoke import refuse, succeed
 
 HERE = isa_of_this_machine()
-
-
-@pytest.fixture(scope="module")
-def farm() -> Iterator[Farm]:
-    pytest.importorskip("tornado", reason="TVM's tracker needs tornado")
-    farm = Farm.start()
-    try:
-        farm.add_boards("steady")
-        yield farm
-    finally:
-        farm.stop()
 
 
 def failing(file: Path, after: int) -> str:

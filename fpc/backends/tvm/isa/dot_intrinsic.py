@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fpc.backends.tvm.isa.description import Intrinsic
+from fpc.backends.tvm.isa.description import DotProduct, Intrinsic
 
 _UPDATE = """\
         for i in T.serial(0, {lanes}):
@@ -25,9 +25,7 @@ def {name}(
 {body}"""
 
 
-def dot_intrinsic(
-    name: str, types: tuple[str, str], lanes: int, depth: int, body: str
-) -> Intrinsic:
+def dot_product(name: str, types: tuple[str, str], lanes: int, depth: int, body: str) -> DotProduct:
     """An instruction that adds to each of `lanes` sums C the products of `depth` terms.
 
     `types` are the element types of the terms A, which all units share, and of the weights B
@@ -41,4 +39,5 @@ def dot_intrinsic(
         )
 
     update = _UPDATE.format(lanes=lanes, depth=depth)
-    return Intrinsic(name, function("description", update), function("implementation", body))
+    texts = function("description", update), function("implementation", body)
+    return DotProduct(lanes, depth, (lanes, depth), (0, 1), Intrinsic(name, *texts))

@@ -6,8 +6,8 @@ bits as on older processors, so weights are at least -127 here too.
 
 from __future__ import annotations
 
-from fpc.backends.tvm.isa.description import DotProduct, Isa, Rounding
-from fpc.backends.tvm.isa.dot_intrinsic import dot_intrinsic
+from fpc.backends.tvm.isa.description import Isa, Rounding
+from fpc.backends.tvm.isa.dot_intrinsic import dot_product
 
 _DOT = """\
         for half in T.unroll(2):
@@ -40,11 +40,5 @@ NEON_DOT = Isa(
     accumulators=10,
     least_weight=-127,
     rounding=Rounding("llvm.aarch64.neon.fcvtns", lanes=4),
-    dot=DotProduct(
-        lanes=8,
-        depth=4,
-        tile=(8, 4),
-        axes=(0, 1),
-        intrinsic=dot_intrinsic("fpc.sdot", ("int8", "int8"), 8, 4, _DOT),
-    ),
+    dot=dot_product("fpc.sdot", ("int8", "int8"), lanes=8, depth=4, body=_DOT),
 )

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from fpc.backends.tvm.isa.description import ByteLookup, DotProduct, Isa
-from fpc.backends.tvm.isa.dot_intrinsic import dot_intrinsic
+from fpc.backends.tvm.isa.description import ByteLookup, Isa
+from fpc.backends.tvm.isa.dot_intrinsic import dot_product
 from fpc.backends.tvm.isa.x86_narrowing import narrowings
 from fpc.backends.tvm.isa.x86_vnni import dot_of_bytes, dot_of_int16
 from fpc.ir.dtype import DType
@@ -70,24 +70,14 @@ X86_AVX2 = Isa(
     offset=128,
     accumulators=14,
     sums_and_weights=16,
-    dot=DotProduct(
-        lanes=8,
-        depth=2,
-        tile=(8, 2),
-        axes=(0, 1),
-        intrinsic=dot_intrinsic("fpc.vpmaddwd.bytes", ("int16", "int8"), 8, 2, _DOT),
+    dot=replace(
+        dot_product("fpc.vpmaddwd.bytes", ("int16", "int8"), lanes=8, depth=2, body=_DOT),
         terms=DType.I16,
         cycles=2 / 3,
         latency=1.0,
         widening=1 / 4,
     ),
-    dot_int16=DotProduct(
-        lanes=8,
-        depth=2,
-        tile=(8, 2),
-        axes=(0, 1),
-        intrinsic=dot_intrinsic("fpc.vpmaddwd", ("int16", "int16"), 8, 2, _DOT_INT16),
-    ),
+    dot_int16=dot_product("fpc.vpmaddwd", ("int16", "int16"), lanes=8, depth=2, body=_DOT_INT16),
     lookup=ByteLookup(32, " | ".join(map(_entries_from, range(0, 256, 16)))),
     narrowings=narrowings(8),
 )

@@ -8,30 +8,17 @@ there.
 from __future__ import annotations
 
 from fpc.backends.tvm.isa.description import DotProduct
-from fpc.backends.tvm.isa.dot_intrinsic import dot_intrinsic
+from fpc.backends.tvm.isa.dot_intrinsic import dot_product
 
-_BYTES = """\
+_CALL = """\
         C[T.ramp(T.int32(0), 1, {lanes})] = T.call_llvm_pure_intrin(
-            T.llvm_lookup_intrinsic_id("llvm.x86.avx512.vpdpbusd.{bits}"),
+            T.llvm_lookup_intrinsic_id("llvm.x86.avx512.{instruction}.{bits}"),
             C.vload([0], dtype="int32x{lanes}"),
             T.reinterpret(
-                T.broadcast(T.reinterpret(A.vload([0], "uint8x4"), dtype="int32"), {lanes}),
-                dtype="int8x{bytes}",
+                T.broadcast(T.reinterpret(A.vload([0], "{terms}"), dtype="int32"), {lanes}),
+                dtype="{weights}",
             ),
-            B.vload([0, 0], dtype="int8x{bytes}"),
-            dtype="int32x{lanes}",
-        )
-"""
-
-_INT16 = """\
-        C[T.ramp(T.int32(0), 1, {lanes})] = T.call_llvm_pure_intrin(
-            T.llvm_lookup_intrinsic_id("llvm.x86.avx512.vpdpwssd.{bits}"),
-            C.vload([0], dtype="int32x{lanes}"),
-            T.reinterpret(
-                T.broadcast(T.reinterpret(A.vload([0], "int16x2"), dtype="int32"), {lanes}),
-                dtype="int16x{pairs}",
-            ),
-            B.vload([0, 0], dtype="int16x{pairs}"),
+            B.vload([0, 0], dtype="{weights}"),
             dtype="int32x{lanes}",
         )
 """
@@ -39,13 +26,21 @@ _INT16 = """\
 
 def dot_of_bytes(lanes: int) -> DotProduct:
     """Four products of bytes for each of `lanes` units."""
-    body = _BYTES.format(lanes=lanes, bits=32 * lanes, bytes=4 * lanes)
-    intrinsic = dot_intrinsic(f"fpc.vpdpbusd.{32 * lanes}", ("uint8", "int8"), lanes, 4, body)
-    return DotProduct(lanes, depth=4, tile=(lanes, 4), axes=(0, 1), intrinsic=intrinsic)
+    return _dot_product("vpdpbusd", ("uint8", "int8"), lanes, depth=4)
 
 
 def dot_of_int16(lanes: int) -> DotProduct:
     """Two products of int16 for each of `lanes` units."""
-    body = _INT16.format(lanes=lanes, bits=32 * lanes, pairs=2 * lanes)
-    intrinsic = dot_intrinsic(f"fpc.vpdpwssd.{32 * lanes}", ("int16", "int16"), lanes, 2, body)
-    return DotProduct(lanes, depth=2, tile=(lanes, 2), axes=(0, 1), intrinsic=intrinsic)
+    return _dot_product("vpdpwssd", ("int16", "int16"), lanes, depth=2)
+
+
+def _dot_product(instruction: str, types: tuple[str, str], lanes: int, depth: int) -> DotProduct:
+    activation, weight = types
+    body = _CALL.format(
+        instruction=instruction,
+        lanes=lanes,
+        bits=32 * lanes,
+        terms=f"{activation}x{depth}",
+        weights=f"{weight}x{depth * lanes}",
+    )
+    return dot_product(f"fpc.{instruction}.{32 * lanes}", types, lanes, depth, body)

@@ -76,7 +76,7 @@ def column_totals(
         weight = weights[vector, i, j, lane, k]
         return library.sum(library.i32(activation) * library.i32(weight), (i, j, k))
 
-    lines, positions = window.batch * window.count[0], window.count[1]
+    lines, positions = window.lines, window.count[1]
     return library.compute((lines, vectors, positions, dot.lanes), total, TOTALS)
 
 

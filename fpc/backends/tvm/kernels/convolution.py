@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 from fpc.backends.tvm.buffer import Buffer, Parameter, round_up
 from fpc.backends.tvm.isa.description import DotProduct, Isa, Narrowing
 from fpc.backends.tvm.kernels.groups import Groups
-from fpc.backends.tvm.kernels.kernel import OneOperand
+from fpc.backends.tvm.kernels.kernel import WindowSums
 from fpc.backends.tvm.kernels.loops import Start, fill_then_copy, vectorise_rows
 from fpc.backends.tvm.kernels.requantise import (
     TOTALS,
@@ -20,7 +20,7 @@ from fpc.backends.tvm.kernels.requantise import (
     round_in_vectors,
     start_from_bias,
 )
-from fpc.backends.tvm.kernels.window import Reading, Window
+from fpc.backends.tvm.kernels.window import Reading
 from fpc.backends.tvm.library import Expression, Library, Loop, Schedule, Tensor
 from fpc.ir.dtype import DType
 
@@ -47,7 +47,7 @@ class ConvolutionTile:
 
 
 @dataclass(frozen=True)
-class Convolution(OneOperand):
+class Convolution(WindowSums):
     """Sums over taps and input channels for every position and output channel, requantised.
 
     A pointwise convolution or a dense layer is one with `Window.over_rows`. `by_line`, what a
@@ -58,7 +58,6 @@ class Convolution(OneOperand):
 
     family: Literal["convolution"] = field(default="convolution", kw_only=True)
 
-    window: Window
     tile: ConvolutionTile
     saturates: bool = False
     by_line: bool = False
@@ -72,10 +71,9 @@ class Convolution(OneOperand):
         return (self.operand,) if self.residual is None else (self.operand, self.residual)
 
     @property
-    def products(self) -> int:
-        """Those of every tap and input channel."""
-        channels = self.operand.width // self.group_count
-        return self.stored.rows * self.stored.width * self.window.taps * channels
+    def channels_seen(self) -> int:
+        """Those of its unit's group."""
+        return self.operand.width // self.group_count
 
     def units(self, isa: Isa) -> int:
         """Output channels that are computed, whole vectors."""
@@ -143,7 +141,7 @@ class Convolution(OneOperand):
             weight = weights[unit // dot.lanes, step, *within]
             return library.sum(library.i32(activation) * library.i32(weight), (i, j, k))
 
-        shape = (window.batch * window.count[0], window.count[1], units)
+        shape = (window.lines, window.count[1], units)
         if dot.fold is None:
             totals = library.compute(shape, total, TOTALS)
             schedule = epilogue.schedule(library, x, weights, totals, dot.lanes)
@@ -204,15 +202,14 @@ class Convolution(OneOperand):
 
         Where there are more weights than activations, these are what threads had better share.
         """
-        lines = self.window.batch * self.window.count[0]
+        lines = self.window.lines
         cut = lines if lines > 1 else self.window.count[1] // self.tile.positions
         weights = self.units(isa) * self.depth(isa)
         activations = sum(math.prod(each.shape) for each in (*self.operands, self.stored))
         return 2 if cut % 2 == 0 and activations > weights else 1
 
     def _schedule(self, library: Library, isa: Isa, schedule: Schedule) -> None:
-        lines = self.window.batch * self.window.count[0]
-        loops = split_into_tiles(schedule, isa.dot, self.tile, lines, self._parts(isa))
+        loops = split_into_tiles(schedule, isa.dot, self.tile, self.window.lines, self._parts(isa))
         round_in_vectors(schedule, isa, loops.block)
         sum_in_tiles(library, schedule, isa.dot, self.tile, loops, start_from_bias)
         narrowing = self.narrowing(isa)
@@ -231,9 +228,8 @@ class Convolution(OneOperand):
         assert dot.intrinsic is not None
         assert dot.fold is not None
         totals, folded = map(schedule.get_sblock, (TOTALS, "folded"))
-        lines = self.window.batch * self.window.count[0]
         block, position, vector, lane = split_into_tiles(
-            schedule, dot, tile, lines, self._parts(isa)
+            schedule, dot, tile, self.window.lines, self._parts(isa)
         )
         round_in_vectors(schedule, isa, block)
         schedule.compute_at(folded, block, preserve_unit_loops=True)
@@ -326,12 +322,12 @@ def tiles(convolution: Convolution, isa: Isa) -> Iterator[ConvolutionTile]:
     """The tile space: all whole tiles whose sums fit into the registers."""
     across = convolution.window.count[1]
     vectors = convolution.units(isa) // isa.dot.lanes
-    most = _most_sums(convolution, isa)
+    most, unrolls = _most_sums(convolution, isa), _unrolls(convolution, isa)
     for positions in range(1, _LARGEST_TILE + 1):
         for wide in range(1, most // positions + 1):
             fits = positions == 1 or positions * wide + wide <= isa.sums_and_weights
             if fits and across % positions == 0 and vectors % wide == 0:
-                for unroll in _unrolls(convolution, isa):
+                for unroll in unrolls:
                     yield ConvolutionTile(positions, wide, unroll)
 
 

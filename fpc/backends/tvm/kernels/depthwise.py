@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
+import numpy as np
+
 from fpc.backends.tvm.buffer import Buffer, Parameter
 from fpc.backends.tvm.isa.description import Isa
-from fpc.backends.tvm.kernels.kernel import OneOperand
+from fpc.backends.tvm.kernels.kernel import WindowSums
 from fpc.backends.tvm.kernels.loops import vectorise_rows
 from fpc.backends.tvm.kernels.requantise import TOTALS, Epilogue, round_in_vectors, start_from_bias
 from fpc.backends.tvm.kernels.window import Window
 from fpc.backends.tvm.library import Expression, Library, Schedule
+from fpc.ir.constant import Array
 from fpc.ir.dtype import DType
 
 _WEIGHTS_IN_REGISTERS = 9
@@ -28,19 +30,13 @@ class DepthwiseTile:
 
 
 @dataclass(frozen=True)
-class Depthwise(OneOperand):
+class Depthwise(WindowSums):
     """Sums over taps for every position and channel, requantised."""
 
     family: Literal["depthwise"] = field(default="depthwise", kw_only=True)
 
-    window: Window
     tile: DepthwiseTile
     saturates: bool = False
-
-    @property
-    def products(self) -> int:
-        """Those of every tap."""
-        return self.stored.rows * self.stored.width * self.window.taps
 
     def lower(self, library: Library, isa: Isa) -> Schedule:
         """The loops, scheduled."""
@@ -52,8 +48,7 @@ class Depthwise(OneOperand):
         )
         like = Buffer(isa.activation, 0, channels, channels, isa.offset)
         padded = window.padded(library, self.operand, x, like, epilogue.padding)
-        taps = math.prod(window.kernel)
-        together = 2 if isa.adds_pairs else 1
+        taps, together = window.taps, 2 if isa.adds_pairs else 1
         i = library.reduce_axis(-(-taps // together), "i")
 
         def total(line: Expression, position: Expression, channel: Expression) -> Expression:
@@ -72,7 +67,7 @@ class Depthwise(OneOperand):
                 term += library.where(other < taps, product(other), wide(0))
             return library.sum(library.i32(term), (i,))
 
-        lines, positions = window.batch * window.count[0], window.count[1]
+        lines, positions = window.lines, window.count[1]
         totals = library.compute((lines, positions, channels), total, TOTALS)
         schedule = epilogue.schedule(library, x, weights, totals, isa.lanes)
         self._schedule(schedule, isa)
@@ -81,7 +76,7 @@ class Depthwise(OneOperand):
     def _schedule(self, schedule: Schedule, isa: Isa) -> None:
         totals, result = schedule.get_sblock(TOTALS), schedule.get_sblock("result")
         row, channel = schedule.get_loops(result)
-        lines, tile = self.window.batch * self.window.count[0], self.tile
+        lines, tile = self.window.lines, self.tile
         shape = [lines // tile.lines, tile.lines, None, tile.positions]
         line_block, line, block, position = schedule.split(row, shape)
         outer, lane = schedule.split(channel, [None, isa.lanes])
@@ -102,13 +97,21 @@ class Depthwise(OneOperand):
         vectorise_rows(schedule, "padded", isa.lanes)
 
 
+def pack_taps(weights: Array, channels: int) -> Array:
+    """Weights [channel, row, column] as [row, column, channel], zeros added."""
+    count, *kernel = weights.shape
+    packed = np.zeros((*kernel, channels), weights.dtype)
+    packed[..., :count] = weights.transpose(1, 2, 0)
+    return packed
+
+
 def weights_stay(window: Window) -> bool:
     """Whether the weights of all taps stay in registers while positions are summed one by one.
 
     Sums of one position are then rounded while those of the next are begun. Otherwise all positions
     of a tile are summed tap by tap, so that a weight is loaded once.
     """
-    return math.prod(window.kernel) <= _WEIGHTS_IN_REGISTERS
+    return window.taps <= _WEIGHTS_IN_REGISTERS
 
 
 def tiles(window: Window, isa: Isa) -> Iterator[DepthwiseTile]:

@@ -9,27 +9,20 @@ from fpc.backends.tvm.buffer import Buffer
 from fpc.backends.tvm.isa.description import Isa
 from fpc.backends.tvm.kernels.column_sums import column_totals, column_weights, sum_columns
 from fpc.backends.tvm.kernels.depthwise import DepthwiseTile
-from fpc.backends.tvm.kernels.kernel import OneOperand
+from fpc.backends.tvm.kernels.kernel import WindowSums
 from fpc.backends.tvm.kernels.requantise import Epilogue, narrowing_of, start_from_bias
-from fpc.backends.tvm.kernels.window import Window
 from fpc.backends.tvm.library import Library, Schedule
 from fpc.ir.dtype import DType
 
 
 @dataclass(frozen=True)
-class DepthwiseColumns(OneOperand):
+class DepthwiseColumns(WindowSums):
     """Sums over taps for every position and channel, requantised; columns are not dilated."""
 
     family: Literal["depthwise_columns"] = field(default="depthwise_columns", kw_only=True)
 
-    window: Window
     tile: DepthwiseTile
     saturates: bool = False
-
-    @property
-    def products(self) -> int:
-        """Those of every tap."""
-        return self.stored.rows * self.stored.width * self.window.taps
 
     def lower(self, library: Library, isa: Isa) -> Schedule:
         """The loops, scheduled."""

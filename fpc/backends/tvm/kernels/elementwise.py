@@ -6,10 +6,10 @@ from abc import abstractmethod
 from dataclasses import dataclass, field
 from typing import Literal
 
-from fpc.backends.tvm.buffer import Buffer, Parameter
+from fpc.backends.tvm.buffer import Parameter
 from fpc.backends.tvm.isa.description import Isa
 from fpc.backends.tvm.kernels.broadcast import operand_index
-from fpc.backends.tvm.kernels.kernel import Kernel
+from fpc.backends.tvm.kernels.kernel import TwoOperands
 from fpc.backends.tvm.kernels.loops import vectorise_rows
 from fpc.backends.tvm.library import Expression, Library, Schedule, Tensor
 from fpc.ir.dtype import DType
@@ -21,27 +21,14 @@ PRODUCT = (Parameter(DType.F32, (1,)), Parameter(DType.I32, (5,)))
 
 
 @dataclass(frozen=True)
-class Elementwise(Kernel):
+class Elementwise(TwoOperands):
     """A function of the stored elements of two tensors.
 
     `shape` is the result's, `shapes` are the operands', which broadcast to it.
     """
 
-    left: Buffer
-    right: Buffer
-    stored: Buffer
     shape: tuple[int, ...]
     shapes: tuple[tuple[int, ...], tuple[int, ...]]
-
-    @property
-    def operands(self) -> tuple[Buffer, ...]:
-        """Both tensors."""
-        return self.left, self.right
-
-    @property
-    def result(self) -> Buffer:
-        """The tensor of the results."""
-        return self.stored
 
     @property
     def computed(self) -> DType:

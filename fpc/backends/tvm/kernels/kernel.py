@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from fpc.backends.tvm.buffer import Buffer
 from fpc.backends.tvm.isa.description import Isa
+from fpc.backends.tvm.kernels.window import Window
 from fpc.backends.tvm.library import Library, Schedule
 
 
@@ -55,3 +56,39 @@ class OneOperand(Kernel):
     def result(self) -> Buffer:
         """How the result is stored."""
         return self.stored
+
+
+@dataclass(frozen=True)
+class TwoOperands(Kernel):
+    """A kernel of two tensors: how these are stored, and how the result is."""
+
+    left: Buffer
+    right: Buffer
+    stored: Buffer
+
+    @property
+    def operands(self) -> tuple[Buffer, ...]:
+        """Both tensors."""
+        return self.left, self.right
+
+    @property
+    def result(self) -> Buffer:
+        """How the result is stored."""
+        return self.stored
+
+
+@dataclass(frozen=True)
+class WindowSums(OneOperand):
+    """A kernel that sums products of filters with what windows see of a map."""
+
+    window: Window
+
+    @property
+    def channels_seen(self) -> int:
+        """How many channels of the map a filter sees."""
+        return 1
+
+    @property
+    def products(self) -> int:
+        """Those of every tap and channel that a filter sees."""
+        return self.stored.rows * self.stored.width * self.window.taps * self.channels_seen

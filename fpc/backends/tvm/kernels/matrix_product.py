@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from fpc.backends.tvm.buffer import Buffer, Parameter
+from fpc.backends.tvm.buffer import Parameter
 from fpc.backends.tvm.isa.description import Isa
 from fpc.backends.tvm.kernels.broadcast import operand_index
-from fpc.backends.tvm.kernels.kernel import Kernel
+from fpc.backends.tvm.kernels.kernel import TwoOperands
+from fpc.backends.tvm.kernels.loops import sum_rows_in_vectors
 from fpc.backends.tvm.kernels.wide.fixed_point import FACTOR, scaled
 from fpc.backends.tvm.library import Expression, Library, Schedule, Tensor
 from fpc.ir.dtype import DType
@@ -21,7 +22,7 @@ ONE_SHIFT = Parameter(DType.I64, (3,))
 
 
 @dataclass(frozen=True)
-class MatrixProduct(Kernel):
+class MatrixProduct(TwoOperands):
     """[..., rows, depth] x [..., depth, columns], leading axes broadcast as numpy does.
 
     `shapes` are the operands'. Floats have no parameters. Integers have `NUMBERS`, and a factor:
@@ -30,20 +31,7 @@ class MatrixProduct(Kernel):
 
     family: Literal["matrix_product"] = field(default="matrix_product", kw_only=True)
 
-    left: Buffer
-    right: Buffer
-    stored: Buffer
     shapes: tuple[tuple[int, ...], tuple[int, ...]]
-
-    @property
-    def operands(self) -> tuple[Buffer, ...]:
-        """Both matrices."""
-        return self.left, self.right
-
-    @property
-    def result(self) -> Buffer:
-        """Their product."""
-        return self.stored
 
     @property
     def rounds_twice(self) -> bool:
@@ -87,7 +75,7 @@ class MatrixProduct(Kernel):
 
         result = library.compute(self.stored.shape, element, "result")
         schedule = library.schedule([a, b, *parameters, result])
-        self._schedule(schedule, isa)
+        sum_rows_in_vectors(schedule, isa.lanes)
         return schedule
 
     def _batches(self) -> tuple[int, ...]:
@@ -116,17 +104,6 @@ class MatrixProduct(Kernel):
             steps = (wide * factor[0] + factor[1]) >> factor[2]
         limited = library.maximum(library.minimum(steps, numbers[3]), numbers[2])
         return library.cast(limited + numbers[4], self.stored.dtype)
-
-    def _schedule(self, schedule: Schedule, isa: Isa) -> None:
-        totals, result = schedule.get_sblock("totals"), schedule.get_sblock("result")
-        _, column = schedule.get_loops(result)
-        outer, lane = schedule.split(column, [None, isa.lanes])
-        schedule.compute_at(totals, outer, preserve_unit_loops=True)
-        *_, lanes, k = schedule.get_loops(totals)
-        schedule.reorder(k, lanes)
-        schedule.vectorize(lanes)
-        schedule.decompose_reduction(totals, k)
-        schedule.vectorize(lane)
 
 
 def _batch_of(batches: tuple[int, ...], of_operand: list[int], batch: Expression) -> Expression:

@@ -250,8 +250,10 @@ def limits_of(
 
 
 def padded_channels(values: Array, lanes: int) -> Array:
-    """One value a channel, zeros added to whole vectors."""
-    return np.pad(values, (0, round_up(values.size, lanes) - values.size))
+    """Values [..., channel], zeros added to whole vectors of channels."""
+    channels = values.shape[-1]
+    whole = [(0, 0)] * (values.ndim - 1)
+    return np.pad(values, [*whole, (0, round_up(channels, lanes) - channels)])
 
 
 def saturates(isa: Isa, stored: Buffer, limits: tuple[int, int, int], greatest: float) -> bool:

@@ -40,6 +40,11 @@ class Window:
         return self.kernel[0] * self.kernel[1]
 
     @property
+    def lines(self) -> int:
+        """How many lines of windows there are, of all images."""
+        return self.batch * self.count[0]
+
+    @property
     def reach(self) -> tuple[int, int]:
         """Rows and columns that all windows of an image together touch, padding included."""
         return self.touched_by(self.count)

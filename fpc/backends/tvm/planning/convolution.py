@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TypeAlias
 
 import numpy as np
 
@@ -13,7 +12,7 @@ from fpc.backends.tvm.buffer import Buffer
 from fpc.backends.tvm.isa.description import Isa
 from fpc.backends.tvm.kernels.column_sums import pack_columns
 from fpc.backends.tvm.kernels.convolution import Convolution, ConvolutionTile
-from fpc.backends.tvm.kernels.depthwise import Depthwise
+from fpc.backends.tvm.kernels.depthwise import Depthwise, pack_taps
 from fpc.backends.tvm.kernels.depthwise_columns import DepthwiseColumns
 from fpc.backends.tvm.kernels.requantise import (
     limits_of,
@@ -22,7 +21,7 @@ from fpc.backends.tvm.kernels.requantise import (
 )
 from fpc.backends.tvm.kernels.window import Window
 from fpc.backends.tvm.planning.elementwise import fused_sum_numbers
-from fpc.backends.tvm.planning.site import Site
+from fpc.backends.tvm.planning.site import Site, SumOfProducts
 from fpc.backends.tvm.planning.tiles import (
     convolution_tile,
     depthwise_tile,
@@ -33,9 +32,7 @@ from fpc.interp.integer.rescale import effective_scales_float32
 from fpc.ir.constant import Array
 from fpc.ir.graph import Node
 from fpc.ir.op import Op
-from fpc.ir.ops import Conv2d, ConvTranspose2d, Dense
-
-SumOfProducts: TypeAlias = Site[Conv2d] | Site[ConvTranspose2d] | Site[Dense]
+from fpc.ir.ops import Conv2d, Dense
 
 
 def dense(site: Site[Dense]) -> None:
@@ -149,8 +146,7 @@ def _depthwise(site: Site[Conv2d], window: Window, weights: Array) -> None:
         taps = pack_columns(filters, channels, isa.column_dot)
     else:
         family, tile = Depthwise, depthwise_tile(window, isa)
-        taps = np.zeros((*window.kernel, channels), np.int8)
-        taps[..., : weights.shape[0]] = filters.transpose(1, 2, 0)
+        taps = pack_taps(filters, channels)
     kernel = family(x.buffer, site.result, window, tile, end.saturates)
     site.emit(kernel, [x], [taps, *end.parameters])
 

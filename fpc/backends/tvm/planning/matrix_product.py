@@ -6,6 +6,7 @@ import numpy as np
 
 from fpc.backends.tvm.kernels.matrix_product import MatrixProduct
 from fpc.backends.tvm.kernels.wide.fixed_point import factor_of
+from fpc.backends.tvm.planning.fixed_point import shift_of
 from fpc.backends.tvm.planning.site import Site
 from fpc.interp.integer.dense import matmul_multiplier
 from fpc.interp.integer.fixed_point import reduced_multiplier
@@ -46,10 +47,5 @@ def _factor(site: Site[MatMul], kernel: MatrixProduct) -> Array:
                 f"it sums more than {_MOST_BYTES_SUMMED} products", "use --backend tflite"
             )
         return factor_of(multiplier)
-    shift = 15 - int(multiplier.exponent)
-    if shift < 1:
-        raise site.unsupported(
-            "its operands' scales are more than 2**14 times its result's",
-            "calibrate with samples that are typical of the model's inputs",
-        )
+    shift = int(shift_of(site, multiplier))
     return np.array((int(reduced_multiplier(multiplier)), 1 << (shift - 1), shift), np.int64)

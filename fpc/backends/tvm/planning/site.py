@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 from fpc.backends.tvm.assembler import Assembler, Stored
 from fpc.backends.tvm.buffer import Buffer
@@ -15,7 +15,7 @@ from fpc.ir.constant import Array
 from fpc.ir.dtype import DType
 from fpc.ir.graph import Node, Value
 from fpc.ir.op import Op
-from fpc.ir.ops import Add
+from fpc.ir.ops import Add, Conv2d, ConvTranspose2d, Dense
 from fpc.ir.types import TensorType
 
 OpT_co = TypeVar("OpT_co", bound=Op, covariant=True)
@@ -127,3 +127,7 @@ class Site(Generic[OpT_co]):
             location=self.node.location,
             help=remedy,
         )
+
+
+SumOfProducts: TypeAlias = Site[Conv2d] | Site[ConvTranspose2d] | Site[Dense]
+"""One node whose kernel sums products with constant weights."""

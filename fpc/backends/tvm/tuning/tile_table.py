@@ -13,6 +13,7 @@ from fpc.backends.tvm.isa.description import Isa
 from fpc.backends.tvm.kernels.table import AnyKernel
 from fpc.backends.tvm.tuning.tile_space import tile_space, untiled
 from fpc.diagnostics.errors import BackendError
+from fpc.diagnostics.validation import problems
 
 
 class _Part(BaseModel):
@@ -75,12 +76,10 @@ class TileTable:
         try:
             document = _Document.model_validate_json(text)
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"])) or "the document"
             raise BackendError(
                 "tiles",
                 f"{origin} is no table of tiles that this version of fpc reads",
-                notes=[f"{where}: {first['msg']}"],
+                notes=problems(error, "the document")[:1],
                 help="`fpc tune` writes one",
             ) from None
         return cls(document.isa, document.tunings)

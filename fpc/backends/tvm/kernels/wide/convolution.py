@@ -15,17 +15,17 @@ from fpc.backends.tvm.kernels.convolution import (
     write_in_vectors,
 )
 from fpc.backends.tvm.kernels.groups import Groups
-from fpc.backends.tvm.kernels.kernel import OneOperand
+from fpc.backends.tvm.kernels.kernel import WindowSums
 from fpc.backends.tvm.kernels.loops import start_from_zero, vectorise_rows
 from fpc.backends.tvm.kernels.requantise import TOTALS
 from fpc.backends.tvm.kernels.wide.scaling import Finish, Scaling
-from fpc.backends.tvm.kernels.window import Reading, Window
+from fpc.backends.tvm.kernels.window import Reading
 from fpc.backends.tvm.library import Expression, Library, Schedule, Tensor
 from fpc.ir.dtype import DType
 
 
 @dataclass(frozen=True)
-class WideConvolution(OneOperand):
+class WideConvolution(WindowSums):
     """Sums over taps and input channels for every position and output channel, finished.
 
     Weights have the activations' type; padding is zero. The input channels are divided into
@@ -35,7 +35,6 @@ class WideConvolution(OneOperand):
 
     family: Literal["wide_convolution"] = field(default="wide_convolution", kw_only=True)
 
-    window: Window
     tile: ConvolutionTile
     sums: DType
     scaling: Scaling
@@ -43,10 +42,9 @@ class WideConvolution(OneOperand):
     group_count: int = 1
 
     @property
-    def products(self) -> int:
-        """Those of every tap and input channel."""
-        channels = self.operand.width // self.group_count
-        return self.stored.rows * self.stored.width * self.window.taps * channels
+    def channels_seen(self) -> int:
+        """Those of its unit's group."""
+        return self.operand.width // self.group_count
 
     def units(self, isa: Isa) -> int:
         """Output channels that are computed, whole vectors."""
@@ -86,7 +84,7 @@ class WideConvolution(OneOperand):
             product = library.cast(activation, self.sums) * library.cast(weight, self.sums)
             return library.sum(product, (i, j, k))
 
-        lines, positions = window.batch * window.count[0], window.count[1]
+        lines, positions = window.lines, window.count[1]
         totals = library.compute((self.parts, lines, positions, units), total, TOTALS)
 
         def finished(row: Expression, unit: Expression) -> Expression:

@@ -8,10 +8,9 @@ from typing import Literal
 from fpc.backends.tvm.buffer import Buffer, Parameter
 from fpc.backends.tvm.isa.description import Isa
 from fpc.backends.tvm.kernels.depthwise import DepthwiseTile
-from fpc.backends.tvm.kernels.kernel import OneOperand
+from fpc.backends.tvm.kernels.kernel import WindowSums
 from fpc.backends.tvm.kernels.loops import vectorise_rows
 from fpc.backends.tvm.kernels.wide.scaling import Finish, Scaling
-from fpc.backends.tvm.kernels.window import Window
 from fpc.backends.tvm.library import Expression, Library, Schedule
 from fpc.ir.dtype import DType
 
@@ -19,7 +18,7 @@ _TOTALS = "totals"
 
 
 @dataclass(frozen=True)
-class WideDepthwise(OneOperand):
+class WideDepthwise(WindowSums):
     """Sums over taps for every position and channel, finished; padding is zero.
 
     Weights have the activations' type.
@@ -27,15 +26,9 @@ class WideDepthwise(OneOperand):
 
     family: Literal["wide_depthwise"] = field(default="wide_depthwise", kw_only=True)
 
-    window: Window
     tile: DepthwiseTile
     sums: DType
     scaling: Scaling
-
-    @property
-    def products(self) -> int:
-        """Those of every tap."""
-        return self.stored.rows * self.stored.width * self.window.taps
 
     def lower(self, library: Library, isa: Isa) -> Schedule:
         """The loops, scheduled."""
@@ -55,7 +48,7 @@ class WideDepthwise(OneOperand):
             left, right = (library.cast(factor, self.sums) for factor in factors)
             return library.sum(left * right, (i, j))
 
-        lines, positions = window.batch * window.count[0], window.count[1]
+        lines, positions = window.lines, window.count[1]
         totals = library.compute((lines, positions, channels), total, _TOTALS)
 
         def finished(row: Expression, channel: Expression) -> Expression:
@@ -70,7 +63,7 @@ class WideDepthwise(OneOperand):
     def _schedule(self, schedule: Schedule, isa: Isa) -> None:
         totals, result = schedule.get_sblock(_TOTALS), schedule.get_sblock("result")
         row, channel = schedule.get_loops(result)
-        lines = self.window.batch * self.window.count[0]
+        lines = self.window.lines
         line, block, position = schedule.split(row, [lines, None, self.tile.positions])
         outer, lane = schedule.split(channel, [None, isa.lanes])
         schedule.reorder(line, outer, block, position, lane)

@@ -9,30 +9,23 @@ from fpc.backends.tvm.buffer import Buffer
 from fpc.backends.tvm.isa.description import Isa
 from fpc.backends.tvm.kernels.column_sums import column_totals, column_weights, sum_columns
 from fpc.backends.tvm.kernels.depthwise import DepthwiseTile
-from fpc.backends.tvm.kernels.kernel import OneOperand
+from fpc.backends.tvm.kernels.kernel import WindowSums
 from fpc.backends.tvm.kernels.loops import start_from_zero
 from fpc.backends.tvm.kernels.wide.scaling import Finish, Scaling
-from fpc.backends.tvm.kernels.window import Window
 from fpc.backends.tvm.library import Expression, Library, Schedule
 from fpc.ir.dtype import DType
 
 
 @dataclass(frozen=True)
-class WideDepthwiseColumns(OneOperand):
+class WideDepthwiseColumns(WindowSums):
     """Sums over taps in 32 bits, finished; padding is zero, and columns are not dilated."""
 
     family: Literal["wide_depthwise_columns"] = field(
         default="wide_depthwise_columns", kw_only=True
     )
 
-    window: Window
     tile: DepthwiseTile
     scaling: Scaling
-
-    @property
-    def products(self) -> int:
-        """Those of every tap."""
-        return self.stored.rows * self.stored.width * self.window.taps
 
     def lower(self, library: Library, isa: Isa) -> Schedule:
         """The loops, scheduled."""

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from fpc.backends.tvm.buffer import round_up
 from fpc.backends.tvm.kernels.wide.convolution import wide_dot
-from fpc.backends.tvm.planning.site import Site
+from fpc.backends.tvm.planning.site import SumOfProducts
 from fpc.ir.constant import Array
 from fpc.ir.dtype import DType
-from fpc.ir.ops import Conv2d, ConvTranspose2d, Dense
 from fpc.quant.accumulators import greatest_sums_of_parts, span_of
-
-SumOfProducts: TypeAlias = Site[Conv2d] | Site[ConvTranspose2d] | Site[Dense]
 
 _MOST_PARTS = 64
 _GREATEST = DType.I32.maximum - (1 << 15)

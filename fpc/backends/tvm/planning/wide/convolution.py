@@ -9,16 +9,17 @@ import numpy as np
 from fpc.backends.tvm.assembler import Stored
 from fpc.backends.tvm.kernels.column_sums import pack_columns
 from fpc.backends.tvm.kernels.convolution import ConvolutionTile
+from fpc.backends.tvm.kernels.depthwise import pack_taps
 from fpc.backends.tvm.kernels.groups import Groups
 from fpc.backends.tvm.kernels.wide.convolution import WideConvolution, wide_dot, wide_tiles
 from fpc.backends.tvm.kernels.wide.depthwise import WideDepthwise
 from fpc.backends.tvm.kernels.wide.depthwise_columns import WideDepthwiseColumns
 from fpc.backends.tvm.kernels.window import Window
 from fpc.backends.tvm.planning.convolution import is_depthwise, tap_by_tap, ungrouped, window_of
-from fpc.backends.tvm.planning.site import Site
+from fpc.backends.tvm.planning.site import Site, SumOfProducts
 from fpc.backends.tvm.planning.tiles import line_tile
 from fpc.backends.tvm.planning.transposed_convolution import spread_for
-from fpc.backends.tvm.planning.wide.accumulators import SumOfProducts, accumulators_of
+from fpc.backends.tvm.planning.wide.accumulators import accumulators_of
 from fpc.backends.tvm.planning.wide.scaling import ending_of
 from fpc.ir.constant import Array
 from fpc.ir.dtype import DType
@@ -86,6 +87,5 @@ def _depthwise(site: Site[Conv2d], window: Window, weights: Array) -> None:
         taps = pack_columns(filters, stored.columns, dot)
     else:
         kernel = WideDepthwise(x.buffer, stored, window, tile, sums, scaling)
-        taps = np.zeros((*window.kernel, stored.columns), filters.dtype)
-        taps[..., : len(filters)] = filters.transpose(1, 2, 0)
+        taps = pack_taps(filters, stored.columns)
     site.emit(kernel, [x], [taps, *parameters])

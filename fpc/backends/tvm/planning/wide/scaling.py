@@ -8,7 +8,9 @@ import numpy as np
 
 from fpc.backends.tvm.kernels.requantise import padded_channels
 from fpc.backends.tvm.kernels.wide.scaling import Scaling
-from fpc.backends.tvm.planning.wide.accumulators import Accumulators, SumOfProducts
+from fpc.backends.tvm.planning.fixed_point import shift_of
+from fpc.backends.tvm.planning.site import SumOfProducts
+from fpc.backends.tvm.planning.wide.accumulators import Accumulators
 from fpc.backends.tvm.planning.wide.floating import limits
 from fpc.interp.integer.fixed_point import quantize_multiplier, reduced_multiplier
 from fpc.interp.integer.rescale import activation_range, effective_scales
@@ -41,30 +43,18 @@ def ending_of(site: SumOfProducts, accumulators: Accumulators, lanes: int) -> En
     quants = site.type().quantisation, site.type(1).quantisation, result.quantisation
     factors = np.broadcast_to(effective_scales(*quants), bias.shape)
     if isinstance(site.op, Dense):
-        scaling, bits = Scaling.REAL, factors.astype(np.float64).view(np.int64)
-        numbers = padded_channels(bias, lanes), padded_channels(bits, lanes)
+        scaling, numbers = Scaling.REAL, (bias, factors.astype(np.float64).view(np.int64))
     else:
         scaling, numbers = _fixed_point(site, accumulators, factors, bias)
-        numbers = tuple(_padded(array, lanes) for array in numbers)
-    return Ending(scaling, (np.array(span, scaling.sums.numpy), *numbers))
-
-
-def _padded(numbers: Array, lanes: int) -> Array:
-    """[..., channels] with zeros added to whole vectors."""
-    rows = [padded_channels(row, lanes) for row in np.atleast_2d(numbers)]
-    return np.stack(rows).reshape(*numbers.shape[:-1], -1)
+    padded = (padded_channels(array, lanes) for array in numbers)
+    return Ending(scaling, (np.array(span, scaling.sums.numpy), *padded))
 
 
 def _fixed_point(
     site: SumOfProducts, accumulators: Accumulators, factors: Array, bias: Array
 ) -> tuple[Scaling, tuple[Array, Array]]:
     multiplier = quantize_multiplier(factors)
-    shift = 15 - multiplier.exponent
-    if int(shift.min(initial=1)) < 1:
-        raise site.unsupported(
-            "its operands' scales are more than 2**14 times its result's",
-            "calibrate with samples that are typical of the model's inputs",
-        )
+    shift = shift_of(site, multiplier)
     reduced = reduced_multiplier(multiplier)
     shift = np.where(reduced == 0, _HALF_BITS, shift)
     addend = bias * reduced + (np.int64(1) << (shift - 1))
