@@ -15,7 +15,7 @@ from dataclasses import replace
 from fpc.backends.tvm.isa.description import ByteLookup, Isa
 from fpc.backends.tvm.isa.dot_intrinsic import dot_product
 from fpc.backends.tvm.isa.x86_narrowing import narrowings
-from fpc.backends.tvm.isa.x86_vnni import dot_of_bytes, dot_of_int16
+from fpc.backends.tvm.isa.x86_vnni import WHOLE_DOT_PRODUCTS, dot_of_bytes, dot_of_int16
 from fpc.ir.dtype import DType
 
 _SUM = """\
@@ -86,7 +86,7 @@ X86_AVX_VNNI = replace(
     X86_AVX2,
     name="x86-avx-vnni",
     title="x86-64 with AVX-VNNI (Intel Alder Lake and later, AMD Zen 5 and later)",
-    target={**X86_AVX2.target, "mattr": ["+avxvnni"]},
+    target={**X86_AVX2.target, "mattr": ["+avxvnni", WHOLE_DOT_PRODUCTS]},
     features=X86_AVX2.features | {"avx_vnni"},
     sums_and_weights=15,
     dot=dot_of_bytes(8),

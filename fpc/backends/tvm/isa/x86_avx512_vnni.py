@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from fpc.backends.tvm.isa.description import ByteLookup, ColumnDot, Intrinsic, Isa
 from fpc.backends.tvm.isa.x86_narrowing import narrowings
-from fpc.backends.tvm.isa.x86_vnni import dot_of_bytes, dot_of_int16
+from fpc.backends.tvm.isa.x86_vnni import WHOLE_DOT_PRODUCTS, dot_of_bytes, dot_of_int16
 
 _COLUMNS_BUFFERS = """\
     A: T.Buffer(({columns}, 16), "{activation}", offset_factor=1),
@@ -87,7 +87,12 @@ def _entries() -> str:
 X86_AVX512_VNNI = Isa(
     name="x86-avx512-vnni",
     title="x86-64 with AVX512-VNNI (Intel Ice Lake and later, AMD Zen 4 and later)",
-    target={"kind": "llvm", "mcpu": "icelake-server", "num-cores": 1},
+    target={
+        "kind": "llvm",
+        "mcpu": "icelake-server",
+        "mattr": [WHOLE_DOT_PRODUCTS],
+        "num-cores": 1,
+    },
     features=frozenset({"avx512f", "avx512bw", "avx512vl", "avx512_vnni", "avx512vbmi"}),
     machine="x86_64",
     lanes=16,

@@ -10,6 +10,10 @@ from __future__ import annotations
 from fpc.backends.tvm.isa.description import DotProduct
 from fpc.backends.tvm.isa.dot_intrinsic import dot_product
 
+WHOLE_DOT_PRODUCTS = "+fast-dpwssd"
+"""LLVM's attribute without which it takes some of `vpdpwssd` apart, into `vpmaddwd` and `vpaddd`: a
+shorter chain of sums, but there are sums enough beside each other."""
+
 _CALL = """\
         C[T.ramp(T.int32(0), 1, {lanes})] = T.call_llvm_pure_intrin(
             T.llvm_lookup_intrinsic_id("llvm.x86.avx512.{instruction}.{bits}"),

@@ -96,12 +96,18 @@ class WideConvolution(WindowSums):
 
         result = library.compute(self.stored.shape, finished, "result")
         schedule = library.schedule([x, weights, *finish.arguments, result])
+        self._schedule(library, isa, schedule)
+        return schedule
+
+    def _schedule(self, library: Library, isa: Isa, schedule: Schedule) -> None:
+        dot, lines = wide_dot(isa, self.sums), self.window.batch * self.window.count[0]
         loops = split_into_tiles(schedule, dot, self.tile, lines)
         sum_in_tiles(library, schedule, dot, self.tile, loops, start_from_zero)
+        # The numbers of one vector of units at a time fit into registers beside the sums.
+        schedule.reorder(loops.vector, loops.position)
         write_in_vectors(schedule, loops)
         if not self._reads_in_place(isa):
             vectorise_rows(schedule, "padded", isa.lanes)
-        return schedule
 
     def _source(self, library: Library, isa: Isa, x: Tensor) -> Reading:
         """Activations by image, padded row, padded column and channel."""
@@ -133,5 +139,6 @@ def wide_tiles(convolution: WideConvolution, isa: Isa) -> Iterator[ConvolutionTi
     room = isa.accumulators * 32 // convolution.sums.bits
     for positions in range(1, room + 1):
         for wide in range(1, room // positions + 1):
-            if across % positions == 0 and vectors % wide == 0:
+            fits = positions * wide + wide <= isa.sums_and_weights
+            if fits and across % positions == 0 and vectors % wide == 0:
                 yield ConvolutionTile(positions, wide)

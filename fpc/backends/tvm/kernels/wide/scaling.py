@@ -105,7 +105,8 @@ class Finish:
                 return library.cast(_clamped(library, scaled, low, high), self.result)
             case Scaling.FIXED_POINT_IN_HALVES:
                 multiplier, numbers = self.numbers
-                factor = library.i32(multiplier[channel])
+                # LLVM takes products of halves for dot products where one half is known to be 0.
+                factor = library.i32(multiplier[channel]) & DType.I16.maximum
                 lower = library.i32(library.cast(total, DType.I16))
                 carry = (lower * factor + numbers[0, channel]) >> 16
                 upper = ((total + (1 << 15)) >> 16) * factor
