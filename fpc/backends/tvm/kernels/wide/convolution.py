@@ -139,6 +139,6 @@ def wide_tiles(convolution: WideConvolution, isa: Isa) -> Iterator[ConvolutionTi
     room = isa.accumulators * 32 // convolution.sums.bits
     for positions in range(1, room + 1):
         for wide in range(1, room // positions + 1):
-            fits = positions * wide + wide <= isa.sums_and_weights
+            fits = positions == 1 or positions * wide + wide <= isa.sums_and_weights
             if fits and across % positions == 0 and vectors % wide == 0:
                 yield ConvolutionTile(positions, wide)
