@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -113,6 +114,22 @@ def test_only_long_kernels_are_shared(isa):
     assert shared_loops(separable(5, 16), isa) == 0
     # The third one pads the map beforehand, or takes the offset off the result.
     assert shared_loops(separable(28, 64), isa) == 3
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_sums_are_not_shared(rows):
+    """Rows are too few to be shared alone; two threads that add to one sum would lose products."""
+    library = Library.load()
+    x = library.placeholder(Buffer(DType.F32, rows, 40, 40), "x")
+    i = library.reduce_axis(40, "i")
+    total = library.compute((rows, 1), lambda row, _: library.sum(x[row, i], (i,)), "total")
+    schedule = library.schedule([x, total])
+    threads.make_turns(library, schedule)
+    script = library.function(schedule, "sums", threads=True).script()
+    turns = re.findall(r"for (\w+) in T\.parallel", script)
+    [summed] = re.findall(r"T\.axis\.reduce\(40, (.*)\)", script)
+    assert len(turns) == 1
+    assert not set(turns) & set(re.findall(r"\w+", summed))
 
 
 @pytest.mark.parametrize(("extent", "turns"), [(3136, 8), (60, 10), (70, 10), (7, 7), (37, 37)])

@@ -231,7 +231,7 @@ class Library:
         parallel = self.tirx.ForKind.PARALLEL
         shared = [
             self.tirx.For(nest.loop_var, nest.min, nest.extent, parallel, nest.body)
-            if self.is_serial(nest)
+            if self.may_be_shared(nest)
             else nest
             for nest in nests
         ]
@@ -248,9 +248,27 @@ class Library:
         )
         return self.s_tir.SBlockRealize(body.iter_values, body.predicate, block)
 
-    def is_serial(self, statement: Any) -> bool:
-        """Whether a statement is a loop that takes its turns one after the other."""
-        return isinstance(statement, self.tirx.For) and statement.kind == self.tirx.ForKind.SERIAL
+    def may_be_shared(self, statement: Any) -> bool:
+        """Whether a statement is a loop of turns, and nothing in it adds those up."""
+        if not isinstance(statement, self.tirx.For):
+            return False
+        is_serial = statement.kind == self.tirx.ForKind.SERIAL
+        return is_serial and not self._sums_over(statement.body, statement.loop_var)
+
+    def _sums_over(self, statement: Any, variable: Any) -> bool:
+        """Whether some block inside a statement is a reduction over a loop's variable."""
+        if isinstance(statement, self.tirx.For):
+            return self._sums_over(statement.body, variable)
+        if isinstance(statement, self.tirx.SeqStmt):
+            return any(self._sums_over(each, variable) for each in statement.seq)
+        if not isinstance(statement, self.s_tir.SBlockRealize):
+            return False
+        axes = zip(statement.block.iter_vars, statement.iter_values, strict=True)
+        return any(
+            axis.iter_type == self.tirx.IterVar.CommReduce
+            and any(map(variable.same_as, self.tirx.analysis.undefined_vars(value)))
+            for axis, value in axes
+        )
 
     def target(self, description: Mapping[str, object]) -> Any:
         """A machine to compile for."""

@@ -40,6 +40,8 @@ def make_turns(library: Library, schedule: Schedule) -> None:
         loops = schedule.get_loops(block)
         if not loops or any(schedule.get(loops[0]).same_as(other) for other in seen):
             continue
+        if not library.may_be_shared(schedule.get(loops[0])):
+            continue
         chosen = _outermost(library, schedule, loops)
         loop = schedule.fuse(*chosen) if len(chosen) > 1 else chosen[0]
         extent = int(schedule.get(loop).extent)
@@ -57,7 +59,7 @@ def _outermost(library: Library, schedule: Schedule, loops: list[Loop]) -> list[
         turns *= int(statement.extent)
         inner = loops[count : count + 1]
         alone = inner and statement.body.same_as(schedule.get(inner[0]))
-        if turns >= _FEWEST_TURNS or not alone or not library.is_serial(schedule.get(inner[0])):
+        if turns >= _FEWEST_TURNS or not alone or not library.may_be_shared(schedule.get(inner[0])):
             return loops[:count]
     return loops
 
