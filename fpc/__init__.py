@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from fpc.driver.quantise import Quantised
     from fpc.frontends.samples import Preprocessing
     from fpc.ir.graph import Graph
-    from fpc.measure.tvm import TvmModel
+    from fpc.measure.tvm.model import TvmModel
     from fpc.targets.catalog import load as load_target
     from fpc.targets.description import Target
 
@@ -42,7 +42,7 @@ _HOMES = MappingProxyType(
         "Preprocessing": "fpc.frontends.samples",
         "Quantised": "fpc.driver.quantise",
         "Target": "fpc.targets.description",
-        "TvmModel": "fpc.measure.tvm",
+        "TvmModel": "fpc.measure.tvm.model",
         "compile": "fpc.api",
         "load": "fpc.api",
         "load_target": "fpc.targets.catalog:load",

@@ -12,8 +12,8 @@ from fpc.costmodel.xnnpack_features import AMX
 from fpc.diagnostics.errors import MeasureError
 from fpc.driver.measure import MeasureOptions, known_as
 from fpc.ir.graph import Graph
-from fpc.measure.network_text import shape_only_text
 from fpc.measure.protocol import Condition, Failure, MeasureConfig, Request, Timing
+from fpc.measure.samples.network_text import shape_only_text
 
 PRICES = AMX.prior * 1e-3
 

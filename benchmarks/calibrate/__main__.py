@@ -23,10 +23,10 @@ from fpc.costmodel.metrics import goodness
 from fpc.costmodel.model import CostModel, read_model
 from fpc.driver.calibrate import CalibrateOptions, calibrate, calibration_config
 from fpc.driver.measure import MeasureOptions, measure_models, prepare_request
-from fpc.measure.litert_runner import LiteRtRunner
+from fpc.measure.litert.runner import LiteRtRunner
 from fpc.measure.protocol import Failure, MeasureConfig
-from fpc.measure.sample import Sample
-from fpc.measure.samples import SampleDatabase
+from fpc.measure.samples.database import SampleDatabase
+from fpc.measure.samples.sample import Sample
 from fpc.zoo.catalog import build
 
 NETWORKS = (

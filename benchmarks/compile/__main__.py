@@ -23,7 +23,7 @@ from benchmarks.accuracy.networks import Network, networks
 from benchmarks.accuracy.peers import edge_quantizer_int8, fixed_batch
 from benchmarks.compile.networks import fasternet_t0, mobilenet_v3_large
 from benchmarks.compile.processes import Pair, alternate
-from fpc.measure.litert import LiteRtModel
+from fpc.measure.litert.model import LiteRtModel
 
 
 def compile_time(rounds: int) -> None:

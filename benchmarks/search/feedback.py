@@ -33,7 +33,7 @@ from fpc.driver.calibrate import calibration_config
 from fpc.driver.search import Problem, SearchOptions, search
 from fpc.driver.search_bench import Bench, Latency, builder
 from fpc.driver.search_rounds import FeedbackOptions, search_by_measuring
-from fpc.measure.litert_runner import LiteRtRunner
+from fpc.measure.litert.runner import LiteRtRunner
 from fpc.measure.protocol import Condition, Failure, MeasureConfig, Request, Timing
 from fpc.search.encoding import decode, encode
 from fpc.search.journal import Journal

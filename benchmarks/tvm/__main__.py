@@ -16,8 +16,8 @@ from benchmarks.tvm.networks import artifact
 from benchmarks.tvm.onnxruntime import OnnxRuntimeModel, float_model, int8_model
 from benchmarks.tvm.options import parser_of
 from benchmarks.tvm.rounds import Timed, latencies_ms
-from fpc.measure.litert import LiteRtModel
-from fpc.measure.tvm import TvmModel
+from fpc.measure.litert.model import LiteRtModel
+from fpc.measure.tvm.model import TvmModel
 
 _PEERS = ("LiteRT int8", "onnxruntime int8", "onnxruntime float32")
 

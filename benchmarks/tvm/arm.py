@@ -3,8 +3,8 @@
     python -m benchmarks.tvm.arm [--arm-root FOLDER] [NETWORK ...]
 
 Both run fpc's int8 network for a Cortex-A72, emulated: instructions are counted, and the cycles of
-that processor simulated, without its caches (`fpc.measure.llvm_mca`). Ratios below 1 are in favour
-of TVM.
+that processor simulated, without its caches (`fpc.measure.emulation.llvm_mca`). Ratios below 1 are
+in favour of TVM.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.tvm.networks import NETWORKS, artifact
-from fpc.measure.emulation import LITERT, PROCESSOR, TVM, ArmEmulator, GuestProgram
-from fpc.measure.executed_blocks import executed_instructions
-from fpc.measure.llvm_mca import LlvmMca
+from fpc.measure.emulation.emulator import LITERT, PROCESSOR, TVM, ArmEmulator, GuestProgram
+from fpc.measure.emulation.executed_blocks import executed_instructions
+from fpc.measure.emulation.llvm_mca import LlvmMca
+from fpc.measure.emulation.runner import QemuRunner
 from fpc.measure.protocol import MeasureConfig, Request
-from fpc.measure.qemu_runner import QemuRunner
 
 
 class Work(NamedTuple):

@@ -21,8 +21,8 @@ from fpc.backends.tvm.kernels.window import Window
 from fpc.backends.tvm.library import Library
 from fpc.backends.tvm.planning.tiles import depthwise_tile
 from fpc.ir.dtype import DType
-from fpc.measure.emulation import PROCESSOR
-from fpc.measure.llvm_mca import LlvmMca
+from fpc.measure.emulation.emulator import PROCESSOR
+from fpc.measure.emulation.llvm_mca import LlvmMca
 
 _LANES = 8
 """Products of one `smull` or `smlal`."""

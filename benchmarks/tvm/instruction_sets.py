@@ -18,8 +18,8 @@ from fpc.backends.tvm.emitter import emit
 from fpc.backends.tvm.isa.plain import PLAIN
 from fpc.backends.tvm.isa.table import ISAS, runs_here
 from fpc.driver.backend import archive
-from fpc.measure.litert import LiteRtModel
-from fpc.measure.tvm import TvmModel
+from fpc.measure.litert.model import LiteRtModel
+from fpc.measure.tvm.model import TvmModel
 
 
 def models(name: str) -> dict[str, Timed]:

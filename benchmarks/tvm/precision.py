@@ -23,7 +23,7 @@ import fpc
 from benchmarks.accuracy.__main__ import judge
 from benchmarks.accuracy.networks import Network, networks
 from fpc.backends.onnx.runner import onnxruntime_runner
-from fpc.measure.tvm import TvmModel
+from fpc.measure.tvm.model import TvmModel
 
 Precision = Literal["int8", "int16", "float32"]
 

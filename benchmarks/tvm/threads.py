@@ -13,8 +13,8 @@ import os
 from benchmarks.tvm.networks import artifact
 from benchmarks.tvm.options import parser_of
 from benchmarks.tvm.rounds import Timed, latencies_ms
-from fpc.measure.litert import LiteRtModel
-from fpc.measure.tvm import TvmModel
+from fpc.measure.litert.model import LiteRtModel
+from fpc.measure.tvm.model import TvmModel
 
 
 def compare(name: str, rounds: int, threads: int) -> None:

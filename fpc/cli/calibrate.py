@@ -101,7 +101,7 @@ def _measuring(
 ) -> tuple[Runner, Prepare]:
     """The runner, and what makes a request for it of a network."""
     from fpc.driver.measure import MeasureOptions, known_as, prepare_request
-    from fpc.measure.replay import ReplayRunner
+    from fpc.measure.samples.replay import ReplayRunner
 
     measuring = MeasureOptions(target=options.like, quick=True)
     if on != "replay":
@@ -124,7 +124,7 @@ def _calibrate(
     quiet: bool,
 ) -> Calibrated:
     from fpc.driver.calibrate import calibrate
-    from fpc.measure.samples import SampleDatabase
+    from fpc.measure.samples.database import SampleDatabase
 
     try:
         with progress_bars(enabled=not quiet) as progress:

@@ -39,7 +39,7 @@ from fpc.diagnostics.render import render
 if TYPE_CHECKING:
     from fpc.driver.measure import MeasureOptions
     from fpc.measure.protocol import Failure, MeasureConfig, Runner
-    from fpc.measure.sample import Sample
+    from fpc.measure.samples.sample import Sample
 
 
 def run(
@@ -162,8 +162,8 @@ def run(
 
 
 def _qemu(arm_root: Path, backend: str | None) -> Runner:
-    from fpc.measure.emulation import LITERT, TVM
-    from fpc.measure.qemu_runner import QemuRunner
+    from fpc.measure.emulation.emulator import LITERT, TVM
+    from fpc.measure.emulation.runner import QemuRunner
 
     return QemuRunner(arm_root.absolute(), program=TVM if backend == "tvm" else LITERT)
 
@@ -181,7 +181,7 @@ def _measure(
     from contextlib import nullcontext
 
     from fpc.driver.measure import measure_models, prepare_request
-    from fpc.measure.samples import SampleDatabase
+    from fpc.measure.samples.database import SampleDatabase
 
     answers: list[Sample | Failure] = []
     opened = SampleDatabase(path, create=True) if path is not None else nullcontext()
@@ -212,7 +212,7 @@ def _replay(
     models: Sequence[Path], options: MeasureOptions, config: MeasureConfig, path: Path | None
 ) -> tuple[Sequence[Sample], Sequence[Failure]]:
     from fpc.driver.measure import known_as, measure_models
-    from fpc.measure.replay import ReplayRunner
+    from fpc.measure.samples.replay import ReplayRunner
 
     runner = ReplayRunner(tuple(_recorded(path)))
     return _apart(measure_models(models, lambda model: known_as(model, options), runner, config))
@@ -232,8 +232,8 @@ def _apart(answers: Iterable[Sample | Failure]) -> tuple[Sequence[Sample], Seque
 
 
 def _recorded(path: Path | None) -> Sequence[Sample]:
-    from fpc.measure.samples import SampleDatabase
-    from fpc.measure.samples_csv import read_csv
+    from fpc.measure.samples.csv import read_csv
+    from fpc.measure.samples.database import SampleDatabase
 
     if path is None:
         raise UsageError(
@@ -246,7 +246,7 @@ def _recorded(path: Path | None) -> Sequence[Sample]:
 
 
 def _write_csv(path: Path, samples: Sequence[Sample]) -> None:
-    from fpc.measure.samples_csv import print_csv
+    from fpc.measure.samples.csv import print_csv
 
     try:
         path.write_text(print_csv(samples), encoding="utf-8")

@@ -12,7 +12,7 @@ from fpc.diagnostics.errors import INTERRUPTED_EXIT_STATUS, MeasureError, UsageE
 
 if TYPE_CHECKING:
     from fpc.measure.protocol import Runner
-    from fpc.measure.tvm_tracker import Tracker
+    from fpc.measure.tvm_rpc.tracker import Tracker
 
 _HOST, _SSH, _QEMU = "host", "ssh:HOST", "qemu"
 TVM_RPC = "tvm-rpc:HOST:PORT/KEY"
@@ -57,12 +57,12 @@ def clock(on: str, board_python: str, backend: str | None = None) -> Runner:
 
     `MeasureError` for a tracker that is not there or has no such board.
     """
-    from fpc.measure.board import Board
-    from fpc.measure.litert_runner import LiteRtRunner
-    from fpc.measure.ssh_runner import SshRunner
-    from fpc.measure.tvm_rpc_runner import TvmRpcRunner
-    from fpc.measure.tvm_runner import TvmRunner
-    from fpc.measure.tvm_tracker import Tracker
+    from fpc.measure.litert.runner import LiteRtRunner
+    from fpc.measure.ssh.board import Board
+    from fpc.measure.ssh.runner import SshRunner
+    from fpc.measure.tvm.runner import TvmRunner
+    from fpc.measure.tvm_rpc.runner import TvmRpcRunner
+    from fpc.measure.tvm_rpc.tracker import Tracker
 
     place = on.removeprefix(_kind(on))
     if _kind(on) == _kind(TVM_RPC):
@@ -78,7 +78,7 @@ def clock(on: str, board_python: str, backend: str | None = None) -> Runner:
 
 def kernel_place(on: str | None) -> Tracker | Literal["host", "qemu"] | None:
     """Where kernels are compared, None for wherever they can be; `UsageError` for other places."""
-    from fpc.measure.tvm_tracker import Tracker
+    from fpc.measure.tvm_rpc.tracker import Tracker
 
     if on is None:
         return None

@@ -162,8 +162,8 @@ def _runner(on: str, database: Path | None, board_python: str) -> Runner:
 
 
 def _replay(database: Path | None) -> Runner:
-    from fpc.measure.replay import ReplayRunner
-    from fpc.measure.samples import SampleDatabase
+    from fpc.measure.samples.database import SampleDatabase
+    from fpc.measure.samples.replay import ReplayRunner
 
     if database is None:
         raise UsageError(

@@ -22,7 +22,7 @@ from fpc.cli.runners import kernel_place
 
 if TYPE_CHECKING:
     from fpc.driver.tune import Tuned, TunedNetwork
-    from fpc.measure.kernels import CostUnit
+    from fpc.measure.kernels.protocol import CostUnit
 
 _SHOWN: Mapping[CostUnit, tuple[str, float]] = MappingProxyType(
     {"us": ("ms", 1e3), "cycles": ("Mcycles", 1e6), "emulated_us": ("emulated_ms", 1e3)}

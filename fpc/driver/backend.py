@@ -15,8 +15,8 @@ from fpc.driver.verify import Unverified, Verification, verify_exactly, verify_f
 from fpc.interp.numerics import Numerics
 from fpc.interp.runner import Runner
 from fpc.ir.graph import Graph
-from fpc.measure.emulation import TVM, ArmEmulator
-from fpc.measure.exchange import Plan
+from fpc.measure.emulation.emulator import TVM, ArmEmulator
+from fpc.measure.process.exchange import Plan
 from fpc.measure.protocol import MeasureConfig
 from fpc.targets.description import Target
 
@@ -143,7 +143,7 @@ class TvmBackend:
     def runner(self, graph: Graph) -> Runner:
         """The artifact for this machine, whose bits are those for any other, in this process."""
         from fpc.backends.tvm.isa.table import isa_of_this_machine, runs_here
-        from fpc.measure.tvm import TvmModel
+        from fpc.measure.tvm.model import TvmModel
 
         lowered = graph.clone()
         set_io(lowered, "float32", "float32")
@@ -153,7 +153,7 @@ class TvmBackend:
 
 
 def _natively(content: bytes) -> Runner:
-    from fpc.measure.tvm_runner import TvmRunner
+    from fpc.measure.tvm.runner import TvmRunner
 
     return lambda inputs: TvmRunner().outputs(content, inputs, MeasureConfig())
 

@@ -20,8 +20,8 @@ from fpc.driver.fit import Fitted, condition_of, fit_samples
 from fpc.driver.measure import MeasureOptions, Prepare, known_as, measure_models
 from fpc.ir.graph import Graph
 from fpc.measure.protocol import Failure, MeasureConfig, Runner
-from fpc.measure.sample import Sample
-from fpc.measure.samples import SampleDatabase
+from fpc.measure.samples.database import SampleDatabase
+from fpc.measure.samples.sample import Sample
 from fpc.targets import catalog
 from fpc.targets.toml_text import print_toml
 from fpc.zoo.drawn import drawn

@@ -20,7 +20,7 @@ from fpc.ir.constant import Array
 from fpc.ir.dtype import DType
 from fpc.ir.graph import Graph
 from fpc.ir.types import TensorType
-from fpc.measure.litert import LiteRtModel, TensorInfo
+from fpc.measure.litert.model import LiteRtModel, TensorInfo
 
 _TO_CHANNELS_FIRST = (0, 3, 1, 2)
 

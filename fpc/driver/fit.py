@@ -16,8 +16,8 @@ from fpc.costmodel.model import Condition, CostModel, Precision, Provenance
 from fpc.costmodel.networks import Networks
 from fpc.costmodel.regression import fit
 from fpc.diagnostics.errors import CostModelError
-from fpc.measure.sample import Sample
-from fpc.measure.samples import SampleDatabase
+from fpc.measure.samples.database import SampleDatabase
+from fpc.measure.samples.sample import Sample
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ def emit_tflite(graph: Graph, provenance: Mapping[str, str] | None = None) -> by
 
 def tflite_runner(graph: Graph) -> Runner:
     """Runs an NCHW graph, float or integer, in LiteRT, taking and giving float NCHW arrays."""
-    from fpc.measure.litert import LiteRtModel
+    from fpc.measure.litert.model import LiteRtModel
 
     lowered = graph.clone()
     set_io(lowered, "float32", "float32")
@@ -54,7 +54,7 @@ def exact_runner(scheme: Scheme) -> RunnerFactory:
 
 def exact_tflite_runner(graph: Graph) -> Runner:
     """Runs an NCHW graph in LiteRT, taking and giving arrays of exactly the graph's types."""
-    from fpc.measure.litert import LiteRtModel
+    from fpc.measure.litert.model import LiteRtModel
 
     lowered = graph.clone()
     set_layout(lowered, "nchw")
@@ -80,6 +80,6 @@ def float_runner(graph: Graph) -> Runner:
 
 def run_file(content: bytes, inputs: Sequence[Array], kernels: Kernels) -> tuple[Array, ...]:
     """The outputs of a .tflite file for one set of inputs."""
-    from fpc.measure.litert import LiteRtModel
+    from fpc.measure.litert.model import LiteRtModel
 
     return LiteRtModel(content, kernels=kernels)(inputs)

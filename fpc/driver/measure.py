@@ -24,11 +24,11 @@ from fpc.interp import executor
 from fpc.interp.numerics import Numerics
 from fpc.ir.constant import Array
 from fpc.ir.graph import Graph
-from fpc.measure.litert_runner import LiteRtRunner
-from fpc.measure.network_text import shape_only_text
+from fpc.measure.litert.runner import LiteRtRunner
 from fpc.measure.protocol import Expected, Failure, MeasureConfig, Request, Runner, Timing
-from fpc.measure.sample import Sample
-from fpc.measure.samples import SampleDatabase
+from fpc.measure.samples.database import SampleDatabase
+from fpc.measure.samples.network_text import shape_only_text
+from fpc.measure.samples.sample import Sample
 from fpc.targets import catalog
 
 _FLOAT_TOLERANCE = 1e-3

@@ -24,7 +24,7 @@ from fpc.measure.protocol import (
     Runner,
     Timing,
 )
-from fpc.measure.samples import SampleDatabase
+from fpc.measure.samples.database import SampleDatabase
 from fpc.search.encoding import encode
 from fpc.search.journal import Journal
 from fpc.search.network import build

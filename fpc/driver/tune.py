@@ -26,12 +26,12 @@ from fpc.driver.measure import name_of
 from fpc.driver.tune_kernel import best_tile
 from fpc.driver.tune_network import cases_of
 from fpc.ir.graph import Graph
-from fpc.measure.emulation import PROCESSOR
-from fpc.measure.kernels import CostUnit, KernelCondition, KernelEvidence, KernelRunner
-from fpc.measure.kernels_here import HostKernelRunner
-from fpc.measure.kernels_on_boards import BoardKernelRunner
-from fpc.measure.kernels_simulated import SimulatedKernelRunner
-from fpc.measure.tvm_tracker import Tracker
+from fpc.measure.emulation.emulator import PROCESSOR
+from fpc.measure.kernels.here import HostKernelRunner
+from fpc.measure.kernels.on_boards import BoardKernelRunner
+from fpc.measure.kernels.protocol import CostUnit, KernelCondition, KernelEvidence, KernelRunner
+from fpc.measure.kernels.simulated import SimulatedKernelRunner
+from fpc.measure.tvm_rpc.tracker import Tracker
 from fpc.targets import catalog
 from fpc.targets.description import Target
 

@@ -13,7 +13,7 @@ from fpc.backends.tvm.tuning.case import Case
 from fpc.backends.tvm.tuning.tile_space import tile_space
 from fpc.backends.tvm.tuning.tile_table import TunedKernel
 from fpc.diagnostics.errors import BackendError, FpcError, MeasureError, MissingBackendError
-from fpc.measure.kernels import KernelRunner, KernelTask
+from fpc.measure.kernels.protocol import KernelRunner, KernelTask
 
 _LEAST_GAIN = 0.02
 """Tiles that cost less by no more than this share are not taken for better."""

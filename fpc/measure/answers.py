@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from fpc.diagnostics.errors import MeasureError
 from fpc.ir.constant import Array
-from fpc.measure.exchange import Result
+from fpc.measure.process.exchange import Result
 from fpc.measure.protocol import Condition, Failure, MeasureConfig, Request, Timing
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from fpc.measure.board import Board
+from fpc.measure.ssh.board import Board
 
 PACKAGES = ("numpy", "ai-edge-litert")
 

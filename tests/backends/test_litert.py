@@ -9,7 +9,7 @@ from fpc.ir import ops
 from fpc.ir.dtype import DType
 from fpc.ir.graph import Graph
 from fpc.ir.types import QuantParams, TensorType, f32
-from fpc.measure.litert import Kernel, LiteRtModel, TensorInfo
+from fpc.measure.litert.model import Kernel, LiteRtModel, TensorInfo
 from tests.backends.test_tflite_float import CASES as FLOAT_CASES
 from tests.backends.tflite_integer_cases import cases
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fpc.driver.search import SearchOptions
 from fpc.driver.search_rounds import FeedbackOptions, search_by_measuring
 from fpc.measure.device import device_name
-from fpc.measure.litert_runner import LiteRtRunner
+from fpc.measure.litert.runner import LiteRtRunner
 from fpc.search.journal import measurements
 from tests.cli.test_search import SMALL
 from tests.cli.test_search import measurements as top1_table

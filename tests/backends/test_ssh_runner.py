@@ -15,14 +15,14 @@ from pathlib import Path
 import pytest
 
 from fpc.diagnostics.errors import FpcError, MissingBackendError, UsageError
-from fpc.measure.board import Board
 from fpc.measure.device import device_name
 from fpc.measure.protocol import Failure, MeasureConfig, Request, Timing
-from fpc.measure.samples import SampleDatabase
-from fpc.measure.ssh_runner import SshRunner
+from fpc.measure.samples.database import SampleDatabase
+from fpc.measure.ssh.board import Board
+from fpc.measure.ssh.runner import SshRunner
 from tests.backends.ssh_board import LoopbackBoard, start
 from tests.cli.invoke import fpc, refuse, succeed
-from tests.unit.measure_fixtures import expected, request
+from tests.unit.measure.fixtures import expected, request
 
 QUICK = MeasureConfig(warm_up=1, warm_up_s=0.0, time_limit_s=0.05)
 LONG = replace(QUICK, warm_up_s=60.0)

@@ -135,7 +135,7 @@ def test_the_signature_names_every_input_and_output() -> None:
 
 
 def test_outputs_that_are_inputs_constants_or_repeated() -> None:
-    from fpc.measure.litert import LiteRtModel
+    from fpc.measure.litert.model import LiteRtModel
 
     graph = Graph()
     x = graph.add_input("x", f32(1, 4))

@@ -11,7 +11,7 @@ from fpc.ir import ops
 from fpc.ir.graph import Graph
 from fpc.ir.op import Activation, Layout, Op
 from fpc.ir.ops import Coordinates, Function, Interpolation, NearestRounding, PadMode
-from fpc.measure.litert import Kernels, LiteRtModel
+from fpc.measure.litert.model import Kernels, LiteRtModel
 from tests.backends.tflite_graphs import Shape, float_graph, random_inputs, weights
 
 NHWC = Layout.NHWC

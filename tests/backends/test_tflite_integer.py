@@ -11,7 +11,7 @@ from fpc.backends.tflite.emitter import emit, lower
 from fpc.interp.executor import run
 from fpc.interp.numerics import Numerics
 from fpc.ir.dtype import DType
-from fpc.measure.litert import Kernels, LiteRtModel
+from fpc.measure.litert.model import Kernels, LiteRtModel
 from tests.backends.tflite_graphs import random_inputs
 from tests.backends.tflite_integer_cases import cases
 

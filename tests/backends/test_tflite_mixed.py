@@ -11,7 +11,7 @@ from fpc.ir.dtype import DType
 from fpc.ir.graph import Graph, Value
 from fpc.ir.op import Activation, Layout
 from fpc.ir.types import QuantParams, TensorType, f32
-from fpc.measure.litert import LiteRtModel
+from fpc.measure.litert.model import LiteRtModel
 from tests.backends.tflite_graphs import random_inputs
 
 IMAGE = (1, 8, 8, 4)

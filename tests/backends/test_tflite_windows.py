@@ -12,7 +12,7 @@ from fpc.ir.dtype import DType
 from fpc.ir.graph import Graph
 from fpc.ir.op import Layout, Op
 from fpc.ir.types import QuantParams, TensorType
-from fpc.measure.litert import LiteRtModel
+from fpc.measure.litert.model import LiteRtModel
 from tests.backends.tflite_graphs import float_graph, quantised_graph, random_inputs, weights
 
 NHWC = Layout.NHWC

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from fpc.backends.tvm.isa.table import isa_of_this_machine
-from fpc.measure.tvm import TvmModel
+from fpc.measure.tvm.model import TvmModel
 from tests.backends.tvm_artifacts import draw_inputs, forked, interpreted, write_artifact
 from tests.cli.digits import MODEL, QUICK, labels, pixels
 from tests.cli.invoke import succeed

@@ -11,11 +11,11 @@ import pytest
 
 from fpc.backends.tvm.isa.neon_mlal import NEON_MLAL
 from fpc.driver.backend import archive
-from fpc.measure.emulation import ArmEmulator, guest_environment
+from fpc.measure.emulation.emulator import ArmEmulator, guest_environment
 from fpc.measure.protocol import Expected, MeasureConfig, Request, Timing
-from fpc.measure.sample import Sample
-from fpc.measure.samples import SampleDatabase
-from fpc.measure.tvm_rpc_runner import TvmRpcRunner
+from fpc.measure.samples.database import SampleDatabase
+from fpc.measure.samples.sample import Sample
+from fpc.measure.tvm_rpc.runner import TvmRpcRunner
 from tests.backends.arm.tvm import emulated
 from tests.backends.tvm_artifacts import draw_inputs, forked, interpreted, write_artifact
 from tests.backends.tvm_farm import Farm

@@ -17,7 +17,7 @@ from fpc.interp.numerics import Numerics
 from fpc.ir import ops
 from fpc.ir.constant import Array
 from fpc.ir.graph import Graph
-from fpc.measure.tvm import TvmModel
+from fpc.measure.tvm.model import TvmModel
 from tests.backends.test_tflite_float import CASES
 from tests.backends.tflite_graphs import random_inputs
 from tests.backends.tvm_programs import execute, merged

@@ -11,7 +11,7 @@ from fpc.driver.compile import Compiled, compile_model
 from fpc.driver.options import CompileOptions, Precision
 from fpc.interp.executor import run
 from fpc.interp.numerics import Numerics
-from fpc.measure.tvm import TvmModel
+from fpc.measure.tvm.model import TvmModel
 from tests.backends.arm.tvm import emulated
 from tests.backends.tflite_graphs import random_inputs
 

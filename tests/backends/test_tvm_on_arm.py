@@ -22,10 +22,10 @@ from fpc.interp.executor import run
 from fpc.interp.numerics import Numerics
 from fpc.ir.graph import Graph
 from fpc.ir.ops import Dense
-from fpc.measure.emulation import TVM, ArmEmulator
-from fpc.measure.exchange import Plan as Task
+from fpc.measure.emulation.emulator import TVM, ArmEmulator
+from fpc.measure.process.exchange import Plan as Task
 from fpc.measure.protocol import MeasureConfig
-from fpc.measure.tvm import TvmModel
+from fpc.measure.tvm.model import TvmModel
 from tests.backends.arm.tvm import emulated
 from tests.backends.tflite_graphs import random_inputs
 from tests.backends.tvm_families import assert_every_family_agrees

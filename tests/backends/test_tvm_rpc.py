@@ -17,13 +17,13 @@ from fpc.backends.tvm.isa.table import isa_of_this_machine
 from fpc.diagnostics.errors import FpcError, MeasureError, UsageError
 from fpc.driver.backend import TvmBackend
 from fpc.driver.measure import measure_models
-from fpc.measure import tvm_rpc_runner
-from fpc.measure.child import timed_out
+from fpc.measure.process.child import timed_out
 from fpc.measure.protocol import Expected, Failure, MeasureConfig, Request, Timing
-from fpc.measure.sample import Sample
-from fpc.measure.samples import SampleDatabase
-from fpc.measure.tvm_rpc_runner import TvmRpcRunner
-from fpc.measure.tvm_tracker import Tracker
+from fpc.measure.samples.database import SampleDatabase
+from fpc.measure.samples.sample import Sample
+from fpc.measure.tvm_rpc import runner
+from fpc.measure.tvm_rpc.runner import TvmRpcRunner
+from fpc.measure.tvm_rpc.tracker import Tracker
 from tests.backends.tvm_artifacts import draw_inputs, forked, interpreted
 from tests.backends.tvm_farm import Farm, free_port, is_serving, until
 from tests.cli.invoke import refuse, succeed
@@ -127,7 +127,7 @@ def test_a_board_without_power_is_lost_rather_than_slow(
         farm.kill(board)
         raise timed_out(5.0)
 
-    monkeypatch.setattr(tvm_rpc_runner, "run_program", run_program)
+    monkeypatch.setattr(runner, "run_program", run_program)
     error = only_failure(farm.reached("dark"))
     assert error.code == "measure.board-lost"
     assert error.notes[0] == "no answer after 5 s"

@@ -14,8 +14,8 @@ from fpc.backends.tvm.tuning.tile_space import tile_space
 from fpc.diagnostics.errors import MeasureError
 from fpc.driver.tune import TuneOptions, tune
 from fpc.driver.tune_kernel import Refusal, costs_of
-from fpc.measure.emulation import ArmEmulator
-from fpc.measure.kernels_on_boards import BoardKernelRunner
+from fpc.measure.emulation.emulator import ArmEmulator
+from fpc.measure.kernels.on_boards import BoardKernelRunner
 from tests.backends.arm.tvm import emulated
 from tests.backends.tvm_cases import pointwise_case, two_layers
 from tests.backends.tvm_farm import Farm

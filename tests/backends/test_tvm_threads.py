@@ -25,7 +25,7 @@ from fpc.ir import ops
 from fpc.ir.dtype import DType
 from fpc.ir.graph import Graph
 from fpc.ir.op import Layout
-from fpc.measure.tvm import TvmModel
+from fpc.measure.tvm.model import TvmModel
 from tests.backends.tflite_graphs import random_inputs
 from tests.backends.tflite_integer_cases import cases
 from tests.backends.tvm_artifacts import interpreted, write_artifact

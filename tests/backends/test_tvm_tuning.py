@@ -22,11 +22,11 @@ from fpc.diagnostics.errors import BackendError, MeasureError, UsageError
 from fpc.driver import tune_kernel
 from fpc.driver.tune import TuneOptions, tune
 from fpc.driver.tune_kernel import Refusal, best_tile, costs_of
-from fpc.measure.child import died
-from fpc.measure.kernel_exchange import KernelOrder
-from fpc.measure.kernel_rounds import best_of_rounds
-from fpc.measure.kernels import KernelCondition, KernelCosts, KernelTask
-from fpc.measure.kernels_here import HostKernelRunner
+from fpc.measure.kernels.exchange import KernelOrder
+from fpc.measure.kernels.here import HostKernelRunner
+from fpc.measure.kernels.protocol import KernelCondition, KernelCosts, KernelTask
+from fpc.measure.kernels.rounds import best_of_rounds
+from fpc.measure.process.child import died
 from tests.backends.tvm_cases import pointwise, pointwise_case, two_layers
 
 HERE = isa_of_this_machine()

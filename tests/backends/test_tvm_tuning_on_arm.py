@@ -12,8 +12,8 @@ from fpc.backends.tvm.tuning.tile_space import tile_space
 from fpc.diagnostics.errors import MissingBackendError
 from fpc.driver.tune import TuneOptions, tune
 from fpc.driver.tune_kernel import Refusal, costs_of
-from fpc.measure.emulation import EMULATOR, ArmEmulator
-from fpc.measure.kernels_simulated import SimulatedKernelRunner
+from fpc.measure.emulation.emulator import EMULATOR, ArmEmulator
+from fpc.measure.kernels.simulated import SimulatedKernelRunner
 from tests.backends.arm.tvm import emulated
 from tests.backends.tvm_cases import pointwise_case, two_layers
 

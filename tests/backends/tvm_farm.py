@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fpc.diagnostics.errors import MeasureError
-from fpc.measure.emulation import guest_environment
-from fpc.measure.tvm_tracker import Tracker
+from fpc.measure.emulation.emulator import guest_environment
+from fpc.measure.tvm_rpc.tracker import Tracker
 
 # TVM's own entry points import torch where they find it, and start one process more.
 _TRACKER = """

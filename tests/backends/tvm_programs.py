@@ -32,8 +32,8 @@ from fpc.interp.executor import run
 from fpc.interp.numerics import Numerics
 from fpc.ir.constant import Array
 from fpc.ir.graph import Graph
-from fpc.measure.emulation import TVM, ArmEmulator
-from fpc.measure.exchange import Plan as Task
+from fpc.measure.emulation.emulator import TVM, ArmEmulator
+from fpc.measure.process.exchange import Plan as Task
 from fpc.measure.protocol import MeasureConfig
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from fpc.backends.tvm import requirements
 from fpc.diagnostics.errors import MeasureError
-from fpc.measure.tvm import TvmModel
+from fpc.measure.tvm.model import TvmModel
 from tests.cli.digits import MODEL, QUICK, labels, normalised, pixels
 from tests.cli.invoke import refuse, succeed
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fpc.measure.emulation import ROOT_VARIABLE
+from fpc.measure.emulation.emulator import ROOT_VARIABLE
 from tests.backends.arm.tvm import emulated
 from tests.cli.digits import MODEL, QUICK
 from tests.cli.invoke import succeed

@@ -11,10 +11,10 @@ import pytest
 from fpc.costmodel.cpu_features import CPU
 from fpc.costmodel.kernels import kernels_of
 from fpc.ir.graph import Graph
-from fpc.measure.network_text import shape_only_text
 from fpc.measure.protocol import Condition, Timing
-from fpc.measure.sample import Sample
-from fpc.measure.samples import SampleDatabase
+from fpc.measure.samples.database import SampleDatabase
+from fpc.measure.samples.network_text import shape_only_text
+from fpc.measure.samples.sample import Sample
 from fpc.zoo.catalog import build
 from tests.cli.digits import MODEL
 from tests.cli.invoke import refuse, succeed

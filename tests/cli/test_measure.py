@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from fpc.measure.samples import SampleDatabase
-from fpc.measure.samples_csv import read_csv
+from fpc.measure.samples.csv import read_csv
+from fpc.measure.samples.database import SampleDatabase
 from tests.cli.digits import MODEL
 from tests.cli.invoke import fpc, refuse, succeed
 from tests.cli.networks import silu, two_inputs

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fpc.driver.search import Problem, SearchOptions
-from fpc.measure.samples import SampleDatabase
+from fpc.measure.samples.database import SampleDatabase
 from fpc.search.encoding import decode
 from fpc.search.network import build
 from fpc.targets.description import multiply_adds

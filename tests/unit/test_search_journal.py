@@ -10,7 +10,7 @@ import pytest
 from fpc.diagnostics.errors import SearchError
 from fpc.diagnostics.render import render
 from fpc.search.journal import Journal
-from tests.unit.measure_fixtures import sample
+from tests.unit.measure.fixtures import sample
 
 QUESTION = {"fpc": "0.1.0", "budget_ms": 5.0, "cost_model_sha256": "ab", "threads": None}
 TIMING = sample("net", 1 / 3, 0.1).timing

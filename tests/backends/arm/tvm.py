@@ -3,7 +3,7 @@
 import pytest
 
 from fpc.diagnostics.errors import MissingBackendError
-from fpc.measure.emulation import TVM, ArmEmulator
+from fpc.measure.emulation.emulator import TVM, ArmEmulator
 
 
 def unavailable() -> str | None:

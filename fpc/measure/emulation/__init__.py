@@ -1,0 +1,1 @@
+"""Emulated ARM on this machine: what programs compute and execute, and cycles by LLVM's model."""

@@ -1,0 +1,1 @@
+"""Each model in a process of its own: what starts it, what it runs, what they exchange."""

@@ -1,0 +1,81 @@
+"""Running the program that measures one model, and outliving it."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from fpc.diagnostics.errors import MeasureError
+from fpc.ir.constant import Array
+from fpc.measure.process.exchange import Plan, Result, read_answer, write_task
+
+TIMEOUT = "timeout"
+_SHOWN_LINES = 10
+
+
+def run_program(
+    command: Sequence[str],
+    content: bytes,
+    inputs: Sequence[Array],
+    plan: Plan,
+    environment: Mapping[str, str] | None = None,
+) -> tuple[tuple[Array, ...], Result]:
+    """The outputs and the result of `command`, which gets the task's folder as its last word.
+
+    `MeasureError`: `measure.runner-died`, `measure.timeout`, `measure.runner-answer`, or what the
+    program itself reports.
+    """
+    with tempfile.TemporaryDirectory(prefix="fpc-measure-") as name:
+        folder = Path(name)
+        write_task(folder, content, inputs, plan)
+        try:
+            done = subprocess.run(
+                [*command, name],
+                capture_output=True,
+                timeout=plan.config.timeout_s,
+                check=False,
+                env=environment,
+            )
+        except subprocess.TimeoutExpired:
+            raise timed_out(plan.config.timeout_s) from None
+        if done.returncode != 0:
+            raise died(done.returncode, done.stderr)
+        return read_answer(folder)
+
+
+def timed_out(timeout_s: float) -> MeasureError:
+    """The error for a model that said nothing for so many seconds."""
+    return MeasureError(
+        TIMEOUT,
+        f"no answer after {timeout_s:g} s",
+        help="a model this slow needs a longer --timeout; one that hangs, another runtime",
+    )
+
+
+def died(status: int, written: bytes) -> MeasureError:
+    """The error for a program that ended with `status`, negative for a signal, saying `written`."""
+    return MeasureError(
+        "runner-died",
+        f"the process that ran the model ended with {_cause(status)}",
+        notes=last_lines(written),
+        help="the runtime cannot run this file; `fpc check` says which operators leave the fast "
+        "path",
+    )
+
+
+def last_lines(written: bytes) -> list[str]:
+    """The end of what a program wrote to its standard error."""
+    lines = written.decode(errors="replace").splitlines()
+    return [line.strip() for line in lines if line.strip()][-_SHOWN_LINES:]
+
+
+def _cause(status: int) -> str:
+    if status >= 0:
+        return f"exit status {status}"
+    try:
+        return signal.Signals(-status).name
+    except ValueError:
+        return f"signal {-status}"

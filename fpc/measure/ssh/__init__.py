@@ -1,0 +1,1 @@
+"""A board that ssh reaches, with nothing but Python there."""

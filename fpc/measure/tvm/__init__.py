@@ -1,0 +1,1 @@
+"""Networks compiled by TVM, on this machine."""

@@ -1,0 +1,1 @@
+"""Networks compiled by TVM, on a farm of boards."""
