@@ -11,6 +11,7 @@ import numpy as np
 
 from fpc.backends.tvm.buffer import Buffer, Parameter, round_up
 from fpc.backends.tvm.isa.description import ColumnDot, Narrowing
+from fpc.backends.tvm.kernels.channel_vectors import write_by_vector
 from fpc.backends.tvm.kernels.depthwise import DepthwiseTile
 from fpc.backends.tvm.kernels.loops import Start
 from fpc.backends.tvm.kernels.requantise import TOTALS, narrow_in_tiles
@@ -18,9 +19,6 @@ from fpc.backends.tvm.kernels.window import Window
 from fpc.backends.tvm.library import Expression, Library, Schedule, Tensor
 from fpc.ir.constant import Array
 from fpc.ir.dtype import DType
-
-_COPIED_ONCE = 8
-"""Lines of a map for each that two bands of it both copy, at least."""
 
 
 def column_weights(dot: ColumnDot, window: Window, channels: int, dtype: DType) -> Parameter:
@@ -93,15 +91,8 @@ def sum_columns(
 
     The sums end in a `narrowing` where one is given, which fits the tile.
     """
-    padded, totals, result = map(schedule.get_sblock, ("padded", TOTALS, "result"))
-    row, channel = schedule.get_loops(result)
-    bands, blocks = window.batch * _bands(window), window.count[1] // tile.positions
-    band, line, block, position = schedule.split(row, [bands, None, blocks, tile.positions])
-    vector, lane = schedule.split(channel, [None, dot.lanes])
-    schedule.reorder(band, vector, line, block, position, lane)
-    schedule.compute_at(totals, block, preserve_unit_loops=True)
-    schedule.compute_at(padded, vector, preserve_unit_loops=True)
-    schedule.vectorize(schedule.get_loops(padded)[-1])
+    position, lane = write_by_vector(schedule, window, tile, dot.lanes)
+    totals = schedule.get_sblock(TOTALS)
     *_, x, lanes, i, j, k = schedule.get_loops(totals)
     schedule.reorder(i, j, x, lanes, k)
     begun = start(schedule, totals, i)
@@ -116,16 +107,6 @@ def sum_columns(
     else:
         schedule.unroll(position)
         schedule.vectorize(lane)
-
-
-def _bands(window: Window) -> int:
-    """Into how many bands of lines a map is cut, each padded on its own: one a thread of two.
-
-    Threads that share lines would write into the same lines of the cache.
-    """
-    copied, stride, count = window.reach[0], window.strides[0], window.count[0]
-    twice = copied - stride * count
-    return 2 if count % 2 == 0 and twice * _COPIED_ONCE <= copied else 1
 
 
 def _steps(dot: ColumnDot, window: Window) -> int:

@@ -7,14 +7,13 @@ from typing import Literal
 
 from fpc.backends.tvm.buffer import Buffer, Parameter
 from fpc.backends.tvm.isa.description import Isa
+from fpc.backends.tvm.kernels.channel_vectors import write_by_vector
 from fpc.backends.tvm.kernels.depthwise import DepthwiseTile
 from fpc.backends.tvm.kernels.kernel import WindowSums
-from fpc.backends.tvm.kernels.loops import vectorise_rows
+from fpc.backends.tvm.kernels.requantise import TOTALS
 from fpc.backends.tvm.kernels.wide.scaling import Finish, Scaling
 from fpc.backends.tvm.library import Expression, Library, Schedule
 from fpc.ir.dtype import DType
-
-_TOTALS = "totals"
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ class WideDepthwise(WindowSums):
             return library.sum(left * right, (i, j))
 
         lines, positions = window.lines, window.count[1]
-        totals = library.compute((lines, positions, channels), total, _TOTALS)
+        totals = library.compute((lines, positions, channels), total, TOTALS)
 
         def finished(row: Expression, channel: Expression) -> Expression:
             of_row = totals[row // positions, row % positions, channel]
@@ -61,13 +60,8 @@ class WideDepthwise(WindowSums):
         return schedule
 
     def _schedule(self, schedule: Schedule, isa: Isa) -> None:
-        totals, result = schedule.get_sblock(_TOTALS), schedule.get_sblock("result")
-        row, channel = schedule.get_loops(result)
-        lines = self.window.lines
-        line, block, position = schedule.split(row, [lines, None, self.tile.positions])
-        outer, lane = schedule.split(channel, [None, isa.lanes])
-        schedule.reorder(line, outer, block, position, lane)
-        schedule.compute_at(totals, block, preserve_unit_loops=True)
+        position, lane = write_by_vector(schedule, self.window, self.tile, isa.lanes)
+        totals = schedule.get_sblock(TOTALS)
         *_, x, lanes, i, j = schedule.get_loops(totals)
         schedule.reorder(i, j, x, lanes)
         # A reduction takes no vectors any more once its start is a block of its own.
@@ -77,4 +71,3 @@ class WideDepthwise(WindowSums):
         schedule.decompose_reduction(totals, i)
         schedule.vectorize(lane)
         schedule.unroll(position)
-        vectorise_rows(schedule, "padded", isa.lanes)
