@@ -176,17 +176,10 @@ class Convolution(WindowSums):
 
     def _padded_lines(self, library: Library, isa: Isa, x: Tensor) -> Tensor:
         """What windows touch of the map, pixels side by side, as [image, row, element]."""
-        channels, (rows, columns) = self.operand.width, self.window.reach
-        elements = round_up(columns * channels + isa.dot.depth, 4 * isa.lanes)
         like = replace(self.operand, dtype=isa.dot.terms or isa.activation, offset=isa.offset)
-        touched = rows, -(-elements // channels)
         fill = library.constant(self.padding, like.dtype)
-        element = self.window.reading(library, self.operand, x, like, fill, touched)
-
-        def of_line(image: Expression, row: Expression, at: Expression) -> Expression:
-            return element(image, row, at // channels, at % channels)
-
-        return library.compute((self.window.batch, rows, elements), of_line, "padded")
+        depth, multiple = isa.dot.depth, 4 * isa.lanes
+        return self.window.padded_lines(library, self.operand, x, like, fill, depth, multiple)
 
     def _reads_in_place(self, isa: Isa) -> bool:
         return (

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self, TypeAlias
 
-from fpc.backends.tvm.buffer import Buffer
+from fpc.backends.tvm.buffer import Buffer, round_up
 from fpc.backends.tvm.library import Expression, Library, Tensor
 
 Reading: TypeAlias = Callable[[Expression, Expression, Expression, Expression], Expression]
@@ -88,6 +88,30 @@ class Window:
         """
         element = self.reading(library, operand, x, like, fill, self.reach)
         return library.compute((self.batch, *self.reach, like.columns), element, "padded")
+
+    def padded_lines(
+        self,
+        library: Library,
+        operand: Buffer,
+        x: Tensor,
+        like: Buffer,
+        fill: Expression,
+        beyond: int,
+        multiple: int,
+    ) -> Tensor:
+        """The same as [image, row, element], pixels of a line side by side.
+
+        Elements are as many as a multiple, `beyond` of them or more after the last that is touched.
+        """
+        channels, (rows, columns) = operand.width, self.reach
+        elements = round_up(columns * channels + beyond, multiple)
+        touched = rows, -(-elements // channels)
+        element = self.reading(library, operand, x, like, fill, touched)
+
+        def of_line(image: Expression, row: Expression, at: Expression) -> Expression:
+            return element(image, row, at // channels, at % channels)
+
+        return library.compute((self.batch, rows, elements), of_line, "padded")
 
     def reading(
         self,

@@ -16,7 +16,7 @@ from fpc.backends.tvm.kernels.convolution import (
 )
 from fpc.backends.tvm.kernels.groups import Groups
 from fpc.backends.tvm.kernels.kernel import WindowSums
-from fpc.backends.tvm.kernels.loops import start_from_zero, vectorise_rows
+from fpc.backends.tvm.kernels.loops import fill_then_copy, start_from_zero, vectorise_rows
 from fpc.backends.tvm.kernels.requantise import TOTALS
 from fpc.backends.tvm.kernels.wide.scaling import Finish, Scaling
 from fpc.backends.tvm.kernels.window import Reading
@@ -29,8 +29,10 @@ class WideConvolution(WindowSums):
     """Sums over taps and input channels for every position and output channel, finished.
 
     Weights have the activations' type; padding is zero. The input channels are divided into
-    `parts`, whose `sums` are taken one after the other and then added up in a wider type. With a
-    `group_count` units see the channels of their groups.
+    `parts`, whose `sums` are taken one after the other and then added up in a wider type. Those in
+    one part may be `by_line`: what a window sees of a line are the terms of one tap, as pixels of
+    few channels lie there side by side. With a `group_count` units see the channels of their
+    groups.
     """
 
     family: Literal["wide_convolution"] = field(default="wide_convolution", kw_only=True)
@@ -39,6 +41,7 @@ class WideConvolution(WindowSums):
     sums: DType
     scaling: Scaling
     parts: int = 1
+    by_line: bool = False
     group_count: int = 1
 
     @property
@@ -59,16 +62,15 @@ class WideConvolution(WindowSums):
     def lower(self, library: Library, isa: Isa) -> Schedule:
         """The loops, scheduled."""
         dot, window, units = wide_dot(isa, self.sums), self.window, self.units(isa)
-        groups = self.groups(isa)
-        steps = groups.span // dot.depth
-        taps_v, taps_h = window.kernel
+        groups, steps = self.groups(isa), self._steps(isa)
+        taps_v, taps_h = window.kernel[0], 1 if self.by_line else window.kernel[1]
         x = library.placeholder(self.operand, "x")
         shape = (units // dot.lanes, taps_v * taps_h * steps, *dot.tile)
         weights = library.parameter(Parameter(self.operand.dtype, shape), "weights")
         finish = Finish.of(library, self.scaling, self.stored.dtype, units)
         source = self._source(library, isa, x)
-        i, j = window.tap_axes(library)
-        terms = groups.span // self.parts
+        i, j = library.reduce_axis(taps_v, "i"), library.reduce_axis(taps_h, "j")
+        terms = steps * dot.depth // self.parts
         k = library.reduce_axis(terms, "k")
 
         def total(
@@ -106,11 +108,19 @@ class WideConvolution(WindowSums):
         # The numbers of one vector of units at a time fit into registers beside the sums.
         schedule.reorder(loops.vector, loops.position)
         write_in_vectors(schedule, loops)
-        if not self._reads_in_place(isa):
+        if self.by_line:
+            fill_then_copy(schedule, "padded", isa.lanes)
+        elif not self._reads_in_place(isa):
             vectorise_rows(schedule, "padded", isa.lanes)
 
     def _source(self, library: Library, isa: Isa, x: Tensor) -> Reading:
         """Activations by image, padded row, padded column and channel."""
+        if self.by_line:
+            reach = wide_dot(isa, self.sums).depth, 4 * isa.lanes
+            fill = library.constant(0, self.operand.dtype)
+            lines = self.window.padded_lines(library, self.operand, x, self.operand, fill, *reach)
+            channels = self.operand.width
+            return lambda image, row, column, term: lines[image, row, column * channels + term]
         if self._reads_in_place(isa):
             height, across = self.window.extent
             return lambda image, row, column, channel: x[
@@ -122,7 +132,15 @@ class WideConvolution(WindowSums):
         return lambda image, row, column, channel: padded[image, row, column, channel]
 
     def _reads_in_place(self, isa: Isa) -> bool:
-        return self.operand.columns >= self.groups(isa).row and not self.window.is_padded
+        fits = self.operand.columns >= self.groups(isa).row
+        return fits and not self.by_line and not self.window.is_padded
+
+    def _steps(self, isa: Isa) -> int:
+        """Dot products of every tap."""
+        depth = wide_dot(isa, self.sums).depth
+        if self.by_line:
+            return -(-self.window.kernel[1] * self.operand.width // depth)
+        return self.groups(isa).span // depth
 
 
 def wide_dot(isa: Isa, sums: DType) -> DotProduct:

@@ -7,29 +7,27 @@ from typing import Literal
 
 from fpc.backends.tvm.buffer import Parameter
 from fpc.backends.tvm.kernels.elementwise import Elementwise
-from fpc.backends.tvm.kernels.wide.fixed_point import FACTOR, scaled
+from fpc.backends.tvm.kernels.wide.fixed_point import (
+    FACTOR,
+    SMALL_FACTOR,
+    scaled,
+    scaled_int16,
+    scaled_int32,
+)
 from fpc.backends.tvm.library import Expression, Library, Tensor
 from fpc.ir.dtype import DType
 
 FunctionOfTwo = Literal["add", "sub", "mul", "div", "maximum", "minimum", "prelu"]
 
-_INTEGER_LIMITS = Parameter(DType.I64, (2,))
-_SUM_BITS = 15
+INT16_SUM = (Parameter(DType.I32, (2,)), SMALL_FACTOR, SMALL_FACTOR, SMALL_FACTOR)
+"""Limits of a sum of int16; the factors of both operands and of the sum."""
+FLOAT_LIMITS = (Parameter(DType.F32, (2,)),)
+"""The limits of a function of float32."""
 
 
 @dataclass(frozen=True)
-class WideElementwise(Elementwise):
-    """A function of integers around zero in int64, limited last by int64[2]."""
-
-    @property
-    def computed(self) -> DType:
-        """int64."""
-        return DType.I64
-
-
-@dataclass(frozen=True)
-class WideSum(WideElementwise):
-    """Both operands scaled, added or `subtracts`, and the sum scaled."""
+class WideSum(Elementwise):
+    """Both int16 operands scaled, added or `subtracts`, and the sum scaled."""
 
     family: Literal["wide_sum"] = field(default="wide_sum", kw_only=True)
 
@@ -37,30 +35,46 @@ class WideSum(WideElementwise):
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
-        """Limits; the factors of both operands and of the sum."""
-        return _INTEGER_LIMITS, FACTOR, FACTOR, FACTOR
+        """See `INT16_SUM`."""
+        return INT16_SUM
 
     def element(
         self, library: Library, a: Expression, b: Expression, numbers: tuple[Tensor, ...]
     ) -> Expression:
         """The limited sum."""
-        limits, left, right, whole = numbers
-        bits = library.constant(_SUM_BITS, DType.I64)
-        ours, theirs = scaled(library, a << bits, left), scaled(library, b << bits, right)
-        total = ours - theirs if self.subtracts else ours + theirs
-        return _limited(library, scaled(library, total, whole), limits)
+        return sum_of_int16(library, a, b, numbers, subtracts=self.subtracts)
+
+
+def sum_of_int16(
+    library: Library,
+    a: Expression,
+    b: Expression,
+    numbers: tuple[Tensor, ...],
+    *,
+    subtracts: bool = False,
+) -> Expression:
+    """The limited sum or difference of two int32 that hold int16, by `INT16_SUM`."""
+    limits, left, right, whole = numbers
+    ours, theirs = scaled_int16(library, a, left), scaled_int16(library, b, right)
+    total = ours - theirs if subtracts else ours + theirs
+    return _limited(library, scaled_int32(library, total, whole), limits)
 
 
 @dataclass(frozen=True)
-class WideProduct(WideElementwise):
-    """The product scaled."""
+class WideProduct(Elementwise):
+    """The product of two int16 scaled, limited last by int64[2]."""
 
     family: Literal["wide_product"] = field(default="wide_product", kw_only=True)
 
     @property
+    def computed(self) -> DType:
+        """int64."""
+        return DType.I64
+
+    @property
     def parameters(self) -> tuple[Parameter, ...]:
         """Limits and the product's factor."""
-        return _INTEGER_LIMITS, FACTOR
+        return Parameter(DType.I64, (2,)), FACTOR
 
     def element(
         self, library: Library, a: Expression, b: Expression, numbers: tuple[Tensor, ...]
@@ -90,7 +104,7 @@ class FloatElementwise(Elementwise):
     @property
     def parameters(self) -> tuple[Parameter, ...]:
         """The limits."""
-        return (Parameter(DType.F32, (2,)),)
+        return FLOAT_LIMITS
 
     def element(
         self, library: Library, a: Expression, b: Expression, numbers: tuple[Tensor, ...]

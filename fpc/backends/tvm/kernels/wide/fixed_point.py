@@ -15,12 +15,23 @@ FACTOR = Parameter(DType.I64, (5,))
 any, which rounds halves away from zero."""
 
 
+SMALL_FACTOR = Parameter(DType.I32, (5,))
+"""A factor of 1 or less: the significand's upper 15 bits and its lower 16, and the last three of a
+`FACTOR`."""
+
+
 def factor_of(multiplier: QuantizedMultiplier) -> Array:
     """The parameter `FACTOR` of one multiplier."""
     exponent = int(multiplier.exponent)
     right = max(-exponent, 0)
     numbers = max(exponent, 0), int(multiplier.significand), right, (1 << right) >> 1, -(right > 0)
     return np.array(numbers, np.int64)
+
+
+def small_factor_of(multiplier: QuantizedMultiplier) -> Array:
+    """The parameter `SMALL_FACTOR` of a multiplier that has no bits to the left."""
+    _, significand, *shift = factor_of(multiplier).tolist()
+    return np.array((significand >> 16, significand & 0xFFFF, *shift), np.int32)
 
 
 def scaled(library: Library, value: Expression, factor: Tensor) -> Expression:
@@ -32,4 +43,29 @@ def scaled(library: Library, value: Expression, factor: Tensor) -> Expression:
     nudge = library.constant(1 << 30, DType.I64)
     high = ((value << left) * significand + nudge) >> library.constant(31, DType.I64)
     sign = (high >> library.constant(63, DType.I64)) & rounds
+    return (high + sign + half) >> right
+
+
+def scaled_int16(library: Library, value: Expression, factor: Tensor) -> Expression:
+    """An int32 of 16 bits, times 2**15, times a `SMALL_FACTOR`: `scaled` without 64 bits.
+
+    It is (2**15 x (2**16 h + l) + 2**30) >> 31, or x h + ((x l + 2**15) >> 16).
+    """
+    high = value * factor[0] + ((value * factor[1] + (1 << 15)) >> 16)
+    return _shifted(library, high, factor)
+
+
+def scaled_int32(library: Library, value: Expression, factor: Tensor) -> Expression:
+    """An int32 times a `SMALL_FACTOR`, as int32: `scaled` with one product of 64 bits."""
+    significand = (factor[0] << 16) + factor[1]
+    wide, times = (library.cast(each, DType.I64) for each in (value, significand))
+    nudge = library.constant(1 << 30, DType.I64)
+    high = (wide * times + nudge) >> library.constant(31, DType.I64)
+    return _shifted(library, library.i32(high), factor)
+
+
+def _shifted(library: Library, high: Expression, factor: Tensor) -> Expression:
+    """An int32 shifted by the bits to the right, halves away from zero."""
+    right, half, rounds = (factor[index] for index in (2, 3, 4))
+    sign = (high >> library.constant(31, DType.I32)) & rounds
     return (high + sign + half) >> right

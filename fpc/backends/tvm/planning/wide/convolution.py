@@ -7,6 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from fpc.backends.tvm.assembler import Stored
+from fpc.backends.tvm.buffer import Buffer
+from fpc.backends.tvm.isa.description import Isa
 from fpc.backends.tvm.kernels.column_sums import pack_columns
 from fpc.backends.tvm.kernels.convolution import ConvolutionTile
 from fpc.backends.tvm.kernels.depthwise import pack_taps
@@ -39,7 +41,9 @@ def conv2d(site: Site[Conv2d]) -> None:
     if is_depthwise(site.node):
         _depthwise(site, window, weights)
         return
-    _multiply(site, site.operand(), window, tap_by_tap(weights), site.op.groups)
+    given = site.operand_as_is()
+    x = given if _lies_in_lines(given.buffer, window, site.isa) else site.operand()
+    _multiply(site, x, window, tap_by_tap(weights), site.op.groups)
 
 
 def conv_transpose2d(site: Site[ConvTranspose2d]) -> None:
@@ -61,12 +65,27 @@ def _multiply(
     scaling, parameters = ending_of(site, accumulators, isa.dot.lanes)
     sums, parts = accumulators
     plain = WideConvolution(
-        x.buffer, site.result, window, ConvolutionTile(1, 1), sums, scaling, parts, seen.count
+        x.buffer,
+        site.result,
+        window,
+        ConvolutionTile(1, 1),
+        sums,
+        scaling,
+        parts,
+        group_count=seen.count,
     )
-    tile = max(wide_tiles(plain, isa), key=lambda tile: _arithmetic_intensity(tile, seen))
     filters = plain.groups(isa).weights(weights).astype(x.buffer.dtype.numpy)
+    if (parts, seen.count) == (1, 1) and _lies_in_lines(x.buffer, window, isa):
+        plain = replace(plain, by_line=True)
+        filters = weights.astype(filters.dtype).reshape(len(weights), window.kernel[0], -1)
+    tile = max(wide_tiles(plain, isa), key=lambda tile: _arithmetic_intensity(tile, seen))
     packed = wide_dot(isa, sums).pack(filters)
     site.emit(replace(plain, tile=tile), [x], [packed, *parameters])
+
+
+def _lies_in_lines(x: Buffer, window: Window, isa: Isa) -> bool:
+    """Whether the pixels of a line lie side by side, of too few channels for a vector."""
+    return x.columns == x.width < isa.lanes and window.kernel[1] > 1 and window.dilations[1] == 1
 
 
 def _arithmetic_intensity(tile: ConvolutionTile, groups: Groups) -> tuple[float, int]:

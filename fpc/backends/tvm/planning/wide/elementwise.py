@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fpc.backends.tvm.kernels.wide.elementwise import WideProduct, WideSum
-from fpc.backends.tvm.kernels.wide.fixed_point import factor_of
+from fpc.backends.tvm.kernels.wide.fixed_point import factor_of, small_factor_of
 from fpc.backends.tvm.planning.site import Site
 from fpc.interp.integer.elementwise import product_scale, reference_sum_factors
 from fpc.interp.integer.fixed_point import quantize_multiplier
@@ -27,12 +27,23 @@ def sub(site: Site[Sub]) -> None:
 
 def _signed_sum(site: Site[Add] | Site[Sub], *, subtracts: bool) -> None:
     site.require_integers()
-    a, b, result = site.operand(0), site.operand(1), site.node.output.type
-    quants = site.type(0).quantisation, site.type(1).quantisation
-    _, *factors = reference_sum_factors(*quants, result)
+    a, b, shape = site.operand(0), site.operand(1), site.node.output.type.shape
     shapes = site.type(0).shape, site.type(1).shape
-    kernel = WideSum(a.buffer, b.buffer, site.result, result.shape, shapes, subtracts)
-    site.emit(kernel, [a, b], [_limits(site), *map(factor_of, factors)])
+    kernel = WideSum(a.buffer, b.buffer, site.result, shape, shapes, subtracts)
+    site.emit(kernel, [a, b], int16_sum_numbers(site))
+
+
+def int16_sum_numbers(site: Site[Add] | Site[Sub], first: int = 0) -> list[Array]:
+    """The parameters `INT16_SUM` of a sum whose operand `first` comes first."""
+    quants = site.type(0).quantisation, site.type(1).quantisation
+    _, *operands, whole = reference_sum_factors(*quants, site.node.output.type)
+    if int(whole.exponent) > 0:
+        raise site.unsupported(
+            "its operands' scales are more than 2**14 times its result's",
+            "calibrate with samples that are typical of the model's inputs",
+        )
+    factors = operands[first], operands[1 - first], whole
+    return [_limits(site).astype(np.int32), *map(small_factor_of, factors)]
 
 
 def mul(site: Site[Mul]) -> None:
