@@ -17,6 +17,8 @@ from fpc.interp.numerics import Numerics
 from fpc.ir import ops
 from fpc.ir.constant import Array
 from fpc.ir.graph import Graph
+from fpc.ir.op import Activation, Layout
+from fpc.ir.types import f32
 from fpc.measure.tvm.model import TvmModel
 from tests.backends.test_tflite_float import CASES
 from tests.backends.tflite_graphs import random_inputs
@@ -49,6 +51,28 @@ def test_every_float_operator() -> None:
 def _inputs(graph: Graph, *, positive: bool) -> list[Array]:
     arrays = random_inputs(graph)
     return [np.abs(array) for array in arrays] if positive else arrays
+
+
+def test_residual_sums_are_part_of_the_kernels_before_them() -> None:
+    """As either operand, clamped before and after."""
+    isa, rng = isa_of_this_machine(), np.random.default_rng(3)
+    graph = Graph("residual")
+    x, y = (graph.add_input(name, f32(1, 5, 6, 21)) for name in ("x", "y"))
+    value = x
+    for kernel in (1, 3):
+        shape = (21, kernel, kernel, 21)
+        filters = graph.constant(rng.standard_normal(shape).astype(np.float32) / kernel)
+        op = ops.Conv2d(pads=(kernel // 2,) * 4, activation=Activation.RELU, layout=Layout.NHWC)
+        made = graph.add(op, value, filters).output
+        operands = (made, y) if kernel == 1 else (y, made)
+        value = graph.add(ops.Add(Activation.RELU6), *operands).output
+    graph.set_outputs([value])
+    planned = plan(graph, isa)
+    assert "float_elementwise" not in {kernel.family for kernel in planned.program.kernels}
+    feeds = random_inputs(graph)
+    [want] = run(graph, feeds, Numerics.TFLITE_XNNPACK)
+    [got] = execute(planned, feeds, isa)
+    np.testing.assert_allclose(got.reshape(want.shape), want, rtol=0, atol=1e-5)
 
 
 def test_a_float_network_is_the_baseline(shared_data: Path) -> None:

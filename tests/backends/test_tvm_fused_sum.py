@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from fpc.backends.tvm.planner import plan
 from fpc.backends.tvm.planning.fused_sum import fused_sums, fusion_with
 from fpc.ir import ops
@@ -18,13 +20,14 @@ from tests.numeric.integer_cases import Draw
 
 
 @every_isa
-def test_residual_sums_of_odd_shapes(isa):
+@pytest.mark.parametrize(("dtype", "alone"), [(DType.I8, "sum"), (DType.I16, "wide_sum")])
+def test_residual_sums_of_odd_shapes(isa, dtype, alone):
     """Convolutions, transposed ones and dense layers as either operand, with all clamps."""
-    graphs = residual_graphs()
-    assert sum(len(list(fused_sums(graph))) for graph in graphs) >= 12
+    graphs = residual_graphs(dtype)[:: 1 if dtype is DType.I8 else 2]
+    assert sum(len(list(fused_sums(graph))) for graph in graphs) >= 2 * len(graphs) / 3
     for graph in graphs:
         families = [kernel.family for kernel in plan(graph, isa).program.kernels]
-        assert families.count("sum") == 1 - len(list(fused_sums(graph)))
+        assert families.count(alone) == 1 - len(list(fused_sums(graph)))
     assert_kernels_agree(graphs, [extreme_inputs(graph) for graph in graphs], isa)
 
 
@@ -37,8 +40,6 @@ def test_why_sums_stay_by_themselves():
     filtered = _convolved(graph, x, "filtered", groups=16)
     pairs = [(x, y), (read_twice, y), (read_twice, read_twice), (filtered, y), (pooled, y)]
     sums = [_sum(graph, *pair) for pair in [*pairs, (_convolved(graph, x, "alone"), row)]]
-    z = graph.add_input("z", Draw(0, DType.I16).type((1, 4, 4, 16)))
-    sums.append(_sum(graph, _convolved(graph, z, "wide"), z))
     graph.set_outputs([node.output for node in sums])
     assert not list(fused_sums(graph))
     reasons = [fusion_with(node, 0) for node in sums]
@@ -50,7 +51,6 @@ def test_why_sums_stay_by_themselves():
         "%filtered is filtered channel by channel, by kernels without a sum",
         "%pooled and %y differ in shape",
         "%alone and %row differ in shape",
-        "%sum6 is no sum of int8, which kernels end in",
     ]
 
 

@@ -79,12 +79,12 @@ def assert_every_family_agrees(isa: Isa) -> None:
             np.testing.assert_array_equal(got, want, f"{kernels} of\n{graph.to_text()}")
 
 
-def residual_graphs() -> list[Graph]:
-    """Residual sums after all that kernels of products compute."""
-    made = [drawn_convolution(Draw(seed)) for seed in range(12)]
-    made += [drawn_dense(Draw(seed)) for seed in range(4)]
-    made += [case.graph for case in cases(DType.I8).values() if _transposes(case.graph)]
-    return [with_residual(Draw(seed), graph) for seed, graph in enumerate(made)]
+def residual_graphs(dtype: DType = DType.I8) -> list[Graph]:
+    """Residual sums after all that kernels of products compute, weights of the same type."""
+    made = [drawn_convolution(Draw(seed, dtype, dtype)) for seed in range(12)]
+    made += [drawn_dense(Draw(seed, dtype, dtype)) for seed in range(4)]
+    made += [case.graph for case in cases(dtype).values() if _transposes(case.graph)]
+    return [with_residual(Draw(seed, dtype), graph) for seed, graph in enumerate(made)]
 
 
 def _transposes(graph: Graph) -> bool:

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 
 from fpc.backends.tvm.planning.convolution import is_depthwise
 from fpc.backends.tvm.planning.site import FusedSum
-from fpc.ir.dtype import DType
 from fpc.ir.graph import Graph, Node
 from fpc.ir.ops import Add, Conv2d, ConvTranspose2d, Dense
 from fpc.rewrite.passes import Declined
@@ -39,8 +38,6 @@ def fusion_with(node: Node[Add], own: int) -> FusedSum | Declined:
         return Declined(f"%{value.name} is filtered channel by channel, by kernels without a sum")
     if len(value.uses) > 1:
         return Declined(f"%{value.name} is needed by itself")
-    if any(each.type.dtype is not DType.I8 for each in (value, residual, node.output)):
-        return Declined(f"%{node.output.name} is no sum of int8, which kernels end in")
     if residual.type.shape != value.type.shape:
         return Declined(f"%{value.name} and %{residual.name} differ in shape")
     return fusion

@@ -18,6 +18,7 @@ from fpc.backends.tvm.kernels.groups import Groups
 from fpc.backends.tvm.kernels.kernel import WindowSums
 from fpc.backends.tvm.kernels.loops import fill_then_copy, start_from_zero, vectorise_rows
 from fpc.backends.tvm.kernels.requantise import TOTALS
+from fpc.backends.tvm.kernels.wide.residual import WideResidual
 from fpc.backends.tvm.kernels.wide.scaling import Finish, Scaling
 from fpc.backends.tvm.kernels.window import Reading
 from fpc.backends.tvm.library import Expression, Library, Schedule, Tensor
@@ -31,8 +32,8 @@ class WideConvolution(WindowSums):
     Weights have the activations' type; padding is zero. The input channels are divided into
     `parts`, whose `sums` are taken one after the other and then added up in a wider type. Those in
     one part may be `by_line`: what a window sees of a line are the terms of one tap, as pixels of
-    few channels lie there side by side. With a `group_count` units see the channels of their
-    groups.
+    few channels lie there side by side. The result is the finished sum with a `residual` where
+    there is one. With a `group_count` units see the channels of their groups.
     """
 
     family: Literal["wide_convolution"] = field(default="wide_convolution", kw_only=True)
@@ -42,7 +43,13 @@ class WideConvolution(WindowSums):
     scaling: Scaling
     parts: int = 1
     by_line: bool = False
+    residual: Buffer | None = None
     group_count: int = 1
+
+    @property
+    def operands(self) -> tuple[Buffer, ...]:
+        """The map, and what is added to the finished sums."""
+        return (self.operand,) if self.residual is None else (self.operand, self.residual)
 
     @property
     def channels_seen(self) -> int:
@@ -67,7 +74,8 @@ class WideConvolution(WindowSums):
         x = library.placeholder(self.operand, "x")
         shape = (units // dot.lanes, taps_v * taps_h * steps, *dot.tile)
         weights = library.parameter(Parameter(self.operand.dtype, shape), "weights")
-        finish = Finish.of(library, self.scaling, self.stored.dtype, units)
+        finish = Finish.of(library, self.scaling, units)
+        residual = None if self.residual is None else WideResidual.of(library, self.residual)
         source = self._source(library, isa, x)
         i, j = library.reduce_axis(taps_v, "i"), library.reduce_axis(taps_h, "j")
         terms = steps * dot.depth // self.parts
@@ -94,10 +102,16 @@ class WideConvolution(WindowSums):
                 library.cast(totals[part, row // positions, row % positions, unit], finish.sums)
                 for part in range(self.parts)
             )
-            return finish.apply(library, sum(others, first), unit)
+            value = finish.apply(library, sum(others, first), unit)
+            if residual is not None:
+                value = residual.added(library, value, row, unit)
+            return library.cast(value, self.stored.dtype)
 
         result = library.compute(self.stored.shape, finished, "result")
-        schedule = library.schedule([x, weights, *finish.arguments, result])
+        arguments = (weights, *finish.arguments)
+        if residual is not None:
+            arguments = (residual.x, *arguments, *residual.numbers)
+        schedule = library.schedule([x, *arguments, result])
         self._schedule(library, isa, schedule)
         return schedule
 

@@ -35,7 +35,7 @@ class WideDepthwise(WindowSums):
         x = library.placeholder(self.operand, "x")
         kind = Parameter(self.operand.dtype, (*window.kernel, channels))
         weights = library.parameter(kind, "weights")
-        finish = Finish.of(library, self.scaling, self.stored.dtype, channels)
+        finish = Finish.of(library, self.scaling, channels)
         like = Buffer(self.operand.dtype, 0, channels, channels)
         padded = window.padded(library, self.operand, x, like, 0)
         i, j = window.tap_axes(library)
@@ -52,7 +52,8 @@ class WideDepthwise(WindowSums):
 
         def finished(row: Expression, channel: Expression) -> Expression:
             of_row = totals[row // positions, row % positions, channel]
-            return finish.apply(library, library.cast(of_row, finish.sums), channel)
+            value = finish.apply(library, library.cast(of_row, finish.sums), channel)
+            return library.cast(value, self.stored.dtype)
 
         result = library.compute(self.stored.shape, finished, "result")
         schedule = library.schedule([x, weights, *finish.arguments, result])

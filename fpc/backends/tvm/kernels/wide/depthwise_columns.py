@@ -34,7 +34,7 @@ class WideDepthwiseColumns(WindowSums):
         x = library.placeholder(self.operand, "x")
         kind = column_weights(dot, window, channels, DType.I16)
         weights = library.parameter(kind, "weights")
-        finish = Finish.of(library, self.scaling, self.stored.dtype, channels)
+        finish = Finish.of(library, self.scaling, channels)
         like = Buffer(DType.I16, 0, channels, channels)
         totals = column_totals(library, dot, window, (self.operand, x), weights, like, 0)
         positions = window.count[1]
@@ -42,7 +42,8 @@ class WideDepthwiseColumns(WindowSums):
         def finished(row: Expression, channel: Expression) -> Expression:
             vector, lane = channel // dot.lanes, channel % dot.lanes
             total = totals[row // positions, vector, row % positions, lane]
-            return finish.apply(library, library.cast(total, finish.sums), channel)
+            value = finish.apply(library, library.cast(total, finish.sums), channel)
+            return library.cast(value, self.stored.dtype)
 
         result = library.compute(self.stored.shape, finished, "result")
         schedule = library.schedule([x, weights, *finish.arguments, result])

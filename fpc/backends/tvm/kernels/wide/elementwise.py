@@ -57,7 +57,7 @@ def sum_of_int16(
     limits, left, right, whole = numbers
     ours, theirs = scaled_int16(library, a, left), scaled_int16(library, b, right)
     total = ours - theirs if subtracts else ours + theirs
-    return _limited(library, scaled_int32(library, total, whole), limits)
+    return limited(library, scaled_int32(library, total, whole), limits)
 
 
 @dataclass(frozen=True)
@@ -81,10 +81,11 @@ class WideProduct(Elementwise):
     ) -> Expression:
         """The limited product."""
         limits, factor = numbers
-        return _limited(library, scaled(library, a * b, factor), limits)
+        return limited(library, scaled(library, a * b, factor), limits)
 
 
-def _limited(library: Library, value: Expression, limits: Tensor) -> Expression:
+def limited(library: Library, value: Expression, limits: Tensor) -> Expression:
+    """The nearest value that is within the least and the greatest of `limits`."""
     return library.maximum(library.minimum(value, limits[1]), limits[0])
 
 
@@ -125,4 +126,4 @@ class FloatElementwise(Elementwise):
                 value = library.minimum(a, b)
             case "prelu":
                 value = library.choose(a > library.constant(0, DType.F32), a, a * b)
-        return _limited(library, value, numbers[0])
+        return limited(library, value, numbers[0])

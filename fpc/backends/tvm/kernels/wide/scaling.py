@@ -57,12 +57,11 @@ class Finish:
     """
 
     scaling: Scaling
-    result: DType
     limits: Tensor
     numbers: tuple[Tensor, ...]
 
     @classmethod
-    def of(cls, library: Library, scaling: Scaling, result: DType, channels: int) -> Finish:
+    def of(cls, library: Library, scaling: Scaling, channels: int) -> Finish:
         """The finish of so many channels, its parameters as arguments of a function."""
         biases = Parameter(scaling.sums, (channels,))
         numbers = {
@@ -79,7 +78,7 @@ class Finish:
         }[scaling]
         limits = library.parameter(Parameter(scaling.sums, (2,)), "limits")
         given = [library.parameter(p, f"number{index}") for index, p in enumerate(numbers)]
-        return cls(scaling, result, limits, tuple(given))
+        return cls(scaling, limits, tuple(given))
 
     @property
     def sums(self) -> DType:
@@ -92,7 +91,7 @@ class Finish:
         return self.limits, *self.numbers
 
     def apply(self, library: Library, total: Expression, channel: Expression) -> Expression:
-        """The result for a sum without its bias, of the type `sums`."""
+        """The result for a sum without its bias, which has the type `sums`, in some wider type."""
         low, high = (self.limits[index] for index in (0, 1))
         match self.scaling:
             case Scaling.NONE:
@@ -102,7 +101,7 @@ class Finish:
                 multiplier, shift = self.numbers
                 product = total * library.cast(multiplier[channel], DType.I64)
                 scaled = (product + shift[0, channel]) >> shift[1, channel]
-                return library.cast(_clamped(library, scaled, low, high), self.result)
+                return _clamped(library, scaled, low, high)
             case Scaling.FIXED_POINT_IN_HALVES:
                 multiplier, numbers = self.numbers
                 # LLVM takes products of halves for dot products where one half is known to be 0.
@@ -111,15 +110,14 @@ class Finish:
                 carry = (lower * factor + numbers[0, channel]) >> 16
                 upper = ((total + (1 << 15)) >> 16) * factor
                 scaled = (upper + carry + numbers[1, channel]) >> numbers[2, channel]
-                return library.cast(_clamped(library, scaled, low, high), self.result)
+                return _clamped(library, scaled, low, high)
             case Scaling.REAL:
                 bias, factor = self.numbers
                 real = library.float64(total + bias[channel])
                 real = real * library.float64_of_bits(factor[channel])
                 bounds = (library.float64(bound) for bound in (low, high))
                 # The clamp also keeps LLVM from fusing the product into the subtraction.
-                steps = library.rounded_away(_clamped(library, real, *bounds))
-                return library.cast(steps, self.result)
+                return library.rounded_away(_clamped(library, real, *bounds))
 
 
 def _clamped(library: Library, value: Expression, low: Expression, high: Expression) -> Expression:

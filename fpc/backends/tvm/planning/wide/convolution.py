@@ -22,6 +22,8 @@ from fpc.backends.tvm.planning.site import Site, SumOfProducts
 from fpc.backends.tvm.planning.tiles import line_tile
 from fpc.backends.tvm.planning.transposed_convolution import spread_for
 from fpc.backends.tvm.planning.wide.accumulators import accumulators_of
+from fpc.backends.tvm.planning.wide.elementwise import int16_sum_numbers
+from fpc.backends.tvm.planning.wide.floating import limits
 from fpc.backends.tvm.planning.wide.scaling import ending_of
 from fpc.ir.constant import Array
 from fpc.ir.dtype import DType
@@ -63,6 +65,7 @@ def _multiply(
         weights, seen = ungrouped(weights, groups), replace(seen, count=1)
     accumulators = accumulators_of(site, seen.weights(weights))
     scaling, parameters = ending_of(site, accumulators, isa.dot.lanes)
+    residual, numbers = _residual_of(site)
     sums, parts = accumulators
     plain = WideConvolution(
         x.buffer,
@@ -72,6 +75,7 @@ def _multiply(
         sums,
         scaling,
         parts,
+        residual=None if residual is None else residual.buffer,
         group_count=seen.count,
     )
     filters = plain.groups(isa).weights(weights).astype(x.buffer.dtype.numpy)
@@ -80,7 +84,19 @@ def _multiply(
         filters = weights.astype(filters.dtype).reshape(len(weights), window.kernel[0], -1)
     tile = max(wide_tiles(plain, isa), key=lambda tile: _arithmetic_intensity(tile, seen))
     packed = wide_dot(isa, sums).pack(filters)
-    site.emit(replace(plain, tile=tile), [x], [packed, *parameters])
+    operands = [x] if residual is None else [x, residual]
+    site.emit(replace(plain, tile=tile), operands, [packed, *parameters, *numbers])
+
+
+def _residual_of(site: SumOfProducts) -> tuple[Stored | None, list[Array]]:
+    """What the sum that is fused adds, and its parameters."""
+    fused = site.fused
+    if fused is None:
+        return None, []
+    residual = site.assembler.operand(fused.residual)
+    if residual.buffer.dtype is DType.F32:
+        return residual, [limits(fused.node.op.activation)]
+    return residual, int16_sum_numbers(Site(fused.node, site.assembler), fused.own)
 
 
 def _lies_in_lines(x: Buffer, window: Window, isa: Isa) -> bool:
