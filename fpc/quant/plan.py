@@ -19,7 +19,7 @@ from fpc.quant.observers import Observer
 from fpc.quant.output_joins import spoiling_joins
 from fpc.quant.placement import bias_of, integer_nodes, weight_of
 from fpc.quant.ranges import Ranges, constant_range
-from fpc.quant.saturation import EVERYTHING, clamp_bounds, contains, visible_bounds
+from fpc.quant.saturation import EVERYTHING, is_saturation, visible_bounds
 from fpc.quant.scheme import Scheme
 from fpc.quant.unify import Unification
 from fpc.quant.weights import guarded_weight_params
@@ -86,7 +86,7 @@ def make_plan(
         float_nodes=frozenset(
             node for node in graph if node not in integer and _computes_reals(node)
         ),
-        vanishing=frozenset(node for node in integer if _is_saturation(node, activations, scheme)),
+        vanishing=frozenset(node for node in integer if is_saturation(node, activations, scheme)),
         limits={
             value: bounds
             for value, bounds in visible.items()
@@ -98,17 +98,6 @@ def make_plan(
 
 def _computes_reals(node: Node[Op]) -> bool:
     return any(value.type.dtype is DType.F32 for value in (*node.operands, *node.outputs))
-
-
-def _is_saturation(
-    node: Node[Op], activations: Mapping[Value, QuantParams], scheme: Scheme
-) -> bool:
-    """Whether `node` is a clamp that its operand's integers cannot but satisfy."""
-    bounds = clamp_bounds(node.op)
-    params = activations[node.outputs[0]]
-    if bounds is None or activations[node.input(0)] != params:
-        return False
-    return contains(bounds, scheme.representable(params), slack=params.scale / 2)
 
 
 def _constant_operands(

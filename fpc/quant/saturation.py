@@ -7,6 +7,7 @@ they commute with clamps, and for several readers as long as all of them clamp.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from math import inf
 from typing import TypeAlias
@@ -14,6 +15,7 @@ from typing import TypeAlias
 from fpc.ir import ops
 from fpc.ir.graph import Graph, Node, Use, Value
 from fpc.ir.op import Activation, Op, Quantisation
+from fpc.ir.types import QuantParams
 from fpc.quant.readers import reading_of
 from fpc.quant.scheme import Scheme
 
@@ -77,6 +79,15 @@ def saturating_clamps(graph: Graph, integer_nodes: AbstractSet[Node[Op]]) -> fro
             if intersection(seen, bounds) == seen:
                 found.add(node)
     return frozenset(found)
+
+
+def is_saturation(node: Node[Op], activations: Mapping[Value, QuantParams], scheme: Scheme) -> bool:
+    """Whether `node` is a clamp that its operand's integers cannot but satisfy."""
+    bounds = clamp_bounds(node.op)
+    params = activations[node.outputs[0]]
+    if bounds is None or activations[node.input(0)] != params:
+        return False
+    return contains(bounds, scheme.representable(params), slack=params.scale / 2)
 
 
 def _seen(

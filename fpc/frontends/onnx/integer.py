@@ -20,7 +20,7 @@ from fpc.quant.apply import apply_plan
 from fpc.quant.placement import has_integer_form, weight_of
 from fpc.quant.plan import QuantPlan
 from fpc.quant.ranges import constant_range
-from fpc.quant.saturation import clamp_bounds, contains
+from fpc.quant.saturation import clamp_bounds, is_saturation
 from fpc.quant.scheme import TFLITE_INT8, TFLITE_INT16, Scheme
 from fpc.quant.weights import weight_params
 
@@ -125,7 +125,7 @@ def _plan(stripped: _Stripped, scheme: Scheme) -> QuantPlan:
         weights=weights,
         operands=operands,
         float_nodes=frozenset(node for node in graph if node not in integer),
-        vanishing=frozenset(n for n in integer if _is_saturation(n, activations, scheme)),
+        vanishing=frozenset(n for n in integer if is_saturation(n, activations, scheme)),
     )
 
 
@@ -207,13 +207,3 @@ def _weight_params(
         if stored.axis == (0 if per_axis else None):
             return stored
     return weight_params(weight.data, scheme, per_axis=per_axis)
-
-
-def _is_saturation(
-    node: Node[Op], activations: Mapping[Value, QuantParams], scheme: Scheme
-) -> bool:
-    bounds = clamp_bounds(node.op)
-    params = activations[node.outputs[0]]
-    if bounds is None or activations[node.input(0)] != params:
-        return False
-    return contains(bounds, scheme.representable(params), slack=params.scale / 2)

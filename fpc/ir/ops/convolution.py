@@ -52,17 +52,9 @@ class Conv2d(Op):
 
     def infer(self, x: TensorType, w: TensorType, b: TensorType | None = None) -> TensorType:
         """The feature map of the filters' responses."""
-        batch, channels, height, width = self.layout.split(x.shape)
-        out_channels, group_channels, kernel_h, kernel_w = self.layout.split(w.shape)
-        require(
-            self.groups >= 1
-            and group_channels * self.groups == channels
-            and out_channels % self.groups == 0,
-            f"{channels} input channels in {self.groups} groups do not fit filters {list(w.shape)}",
-        )
-        check_weight(x, w)
-        check_bias(x, b, out_channels)
-        check_window((kernel_h, kernel_w), self.strides, self.pads, self.dilations)
+        _check_filters(self, x, w, b)
+        batch, _, height, width = self.layout.split(x.shape)
+        out_channels, _, kernel_h, kernel_w = self.layout.split(w.shape)
         top, left, bottom, right = self.pads
         out_h = window_count(
             height + top + bottom, kernel_h, self.strides[0], self.dilations[0], "height"
@@ -98,17 +90,9 @@ class ConvTranspose2d(Op):
 
     def infer(self, x: TensorType, w: TensorType, b: TensorType | None = None) -> TensorType:
         """The upsampled feature map."""
-        batch, channels, height, width = self.layout.split(x.shape)
-        out_channels, group_channels, kernel_h, kernel_w = self.layout.split(w.shape)
-        require(
-            self.groups >= 1
-            and group_channels * self.groups == channels
-            and out_channels % self.groups == 0,
-            f"{channels} input channels in {self.groups} groups do not fit filters {list(w.shape)}",
-        )
-        check_weight(x, w)
-        check_bias(x, b, out_channels)
-        check_window((kernel_h, kernel_w), self.strides, self.pads, self.dilations)
+        _check_filters(self, x, w, b)
+        batch, _, height, width = self.layout.split(x.shape)
+        out_channels, _, kernel_h, kernel_w = self.layout.split(w.shape)
         top, left, bottom, right = self.pads
 
         def extent(size: int, kernel: int, axis: int, cut: int) -> int:
@@ -119,6 +103,21 @@ class ConvTranspose2d(Op):
         out_w = extent(width, kernel_w, 1, left + right)
         require(out_h > 0 and out_w > 0, f"the result would be {out_h} x {out_w}")
         return TensorType(x.dtype, self.layout.shape(batch, out_channels, out_h, out_w))
+
+
+def _check_filters(
+    op: Conv2d | ConvTranspose2d, x: TensorType, w: TensorType, b: TensorType | None
+) -> None:
+    """Filters fit the groups, the activations and the bias, and their windows can slide."""
+    _, channels, _, _ = op.layout.split(x.shape)
+    out_channels, group_channels, *kernel = op.layout.split(w.shape)
+    require(
+        op.groups >= 1 and group_channels * op.groups == channels and out_channels % op.groups == 0,
+        f"{channels} input channels in {op.groups} groups do not fit filters {list(w.shape)}",
+    )
+    check_weight(x, w)
+    check_bias(x, b, out_channels)
+    check_window((kernel[0], kernel[1]), op.strides, op.pads, op.dilations)
 
 
 def check_window(

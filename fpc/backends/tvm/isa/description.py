@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
@@ -21,6 +22,12 @@ class Intrinsic:
     name: str
     description: str
     implementation: str
+
+    @classmethod
+    def framed(cls, name: str, frame: str, description: str, implementation: str) -> Self:
+        """`frame` is the text of both functions, without their {name} and their {body}."""
+        bodies = {"description": description, "implementation": implementation}
+        return cls(name, *(frame.format(name=of, body=body) for of, body in bodies.items()))
 
 
 @dataclass(frozen=True)

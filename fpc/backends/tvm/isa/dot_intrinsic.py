@@ -31,13 +31,10 @@ def dot_product(name: str, types: tuple[str, str], lanes: int, depth: int, body:
     `types` are the element types of the terms A, which all units share, and of the weights B
     [lanes, depth]. `body` is the call in TVMScript, indented as in a function's `with`.
     """
+    shape = {"lanes": lanes, "depth": depth}
     activation, weight = types
-
-    def function(called: str, body: str) -> str:
-        return _FUNCTION.format(
-            name=called, activation=activation, weight=weight, lanes=lanes, depth=depth, body=body
-        )
-
-    update = _UPDATE.format(lanes=lanes, depth=depth)
-    texts = function("description", update), function("implementation", body)
-    return DotProduct(lanes, depth, (lanes, depth), (0, 1), Intrinsic(name, *texts))
+    frame = _FUNCTION.format(
+        name="{name}", body="{body}", activation=activation, weight=weight, **shape
+    )
+    intrinsic = Intrinsic.framed(name, frame, _UPDATE.format(**shape), body)
+    return DotProduct(lanes, depth, (lanes, depth), (0, 1), intrinsic)

@@ -6,8 +6,10 @@ bits as on older processors, so weights are at least -127 here too.
 
 from __future__ import annotations
 
-from fpc.backends.tvm.isa.description import Isa, Rounding
+from dataclasses import replace
+
 from fpc.backends.tvm.isa.dot_intrinsic import dot_product
+from fpc.backends.tvm.isa.neon_mlal import NEON_MLAL
 
 _DOT = """\
         for half in T.unroll(2):
@@ -23,22 +25,12 @@ _DOT = """\
             )
 """
 
-NEON_DOT = Isa(
+NEON_DOT = replace(
+    NEON_MLAL,
     name="neon-dot",
     title="64-bit ARM with dot products (Cortex-A55, A76 and later)",
-    target={
-        "kind": "llvm",
-        "mtriple": "aarch64-linux-gnu",
-        "mcpu": "cortex-a76",
-        "mattr": ["+neon", "+dotprod"],
-        "num-cores": 1,
-    },
-    features=frozenset({"asimd", "asimddp"}),
-    machine="aarch64",
-    lanes=8,
-    offset=0,
+    target={**NEON_MLAL.target, "mcpu": "cortex-a76", "mattr": ["+neon", "+dotprod"]},
+    features=NEON_MLAL.features | {"asimddp"},
     accumulators=10,
-    least_weight=-127,
-    rounding=Rounding("llvm.aarch64.neon.fcvtns", lanes=4),
     dot=dot_product("fpc.sdot", ("int8", "int8"), lanes=8, depth=4, body=_DOT),
 )

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from fpc.backends.tvm.isa.description import DotProduct, Intrinsic, Isa, Rounding
 
-_STEP = """
+_STEP_FRAME = """
 @T.prim_func(s_tir=True)
-def description(
+def {name}(
     A: T.Buffer((16,), "int8", offset_factor=1),
     B: T.Buffer((16,), "int8", offset_factor=1),
     C: T.Buffer((4,), "int32", offset_factor=1),
@@ -19,6 +19,9 @@ def description(
     with T.sblock("root"):
         T.reads(C[0:4], A[0:16], B[0:16])
         T.writes(C[0:4])
+{body}"""
+
+_STEP = """\
         for p in T.serial(0, 4):
             for k in T.serial(0, 4):
                 with T.sblock("update"):
@@ -28,16 +31,7 @@ def description(
                     )
 """
 
-_STEP_CALLS = """
-@T.prim_func(s_tir=True)
-def implementation(
-    A: T.Buffer((16,), "int8", offset_factor=1),
-    B: T.Buffer((16,), "int8", offset_factor=1),
-    C: T.Buffer((4,), "int32", offset_factor=1),
-) -> None:
-    with T.sblock("root"):
-        T.reads(C[0:4], A[0:16], B[0:16])
-        T.writes(C[0:4])
+_STEP_CALLS = """\
         C[T.ramp(0, 1, 4)] += T.call_llvm_pure_intrin(
             T.llvm_lookup_intrinsic_id("llvm.aarch64.neon.saddlp.v4i32.v8i16"),
             T.call_llvm_pure_intrin(
@@ -55,28 +49,24 @@ def implementation(
         )
 """
 
-_FOLD = """
+_FOLD_FRAME = """
 @T.prim_func(s_tir=True)
-def description(
+def {name}(
     C: T.Buffer((4, 4), "int32", offset_factor=1), S: T.Buffer((4,), "int32", offset_factor=1)
 ) -> None:
     with T.sblock("root"):
         T.reads(C[0:4, 0:4])
         T.writes(S[0:4])
+{body}"""
+
+_FOLD = """\
         for u in T.serial(0, 4):
             with T.sblock("fold"):
                 vu = T.axis.remap("S", [u])
                 S[vu] = C[vu, 0] + C[vu, 1] + C[vu, 2] + C[vu, 3]
 """
 
-_FOLD_CALLS = """
-@T.prim_func(s_tir=True)
-def implementation(
-    C: T.Buffer((4, 4), "int32", offset_factor=1), S: T.Buffer((4,), "int32", offset_factor=1)
-) -> None:
-    with T.sblock("root"):
-        T.reads(C[0:4, 0:4])
-        T.writes(S[0:4])
+_FOLD_CALLS = """\
         S[T.ramp(0, 1, 4)] = T.call_llvm_pure_intrin(
             T.llvm_lookup_intrinsic_id("llvm.aarch64.neon.addp.v4i32"),
             T.call_llvm_pure_intrin(
@@ -117,8 +107,8 @@ NEON_MLAL = Isa(
         depth=16,
         tile=(8, 16),
         axes=(0, 1),
-        intrinsic=Intrinsic("fpc.smlal.sadalp", _STEP, _STEP_CALLS),
+        intrinsic=Intrinsic.framed("fpc.smlal.sadalp", _STEP_FRAME, _STEP, _STEP_CALLS),
         partials=4,
-        fold=Intrinsic("fpc.addp", _FOLD, _FOLD_CALLS),
+        fold=Intrinsic.framed("fpc.addp", _FOLD_FRAME, _FOLD, _FOLD_CALLS),
     ),
 )

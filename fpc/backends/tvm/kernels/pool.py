@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from fpc.backends.tvm.buffer import Parameter
 from fpc.backends.tvm.isa.description import Isa
 from fpc.backends.tvm.kernels.kernel import OneOperand
 from fpc.backends.tvm.kernels.loops import reduce_in_vectors, vectorise_rows
 from fpc.backends.tvm.kernels.window import Window
-from fpc.backends.tvm.library import Expression, Library, Schedule
+from fpc.backends.tvm.library import Expression, Library, Schedule, Tensor
 from fpc.ir.dtype import DType
+
+
+class Seen(NamedTuple):
+    """Elements by the window's row and the channel, for every tap of its axes."""
+
+    element: Callable[[Expression, Expression], Expression]
+    taps: tuple[Expression, Expression]
 
 
 @dataclass(frozen=True)
@@ -19,6 +27,17 @@ class Pool(OneOperand):
     """The reduction of every window, stored as the operand is."""
 
     window: Window
+
+    def seen(self, library: Library, padded: Tensor) -> Seen:
+        """What windows see of a padded map, and the taps over which they are reduced."""
+        window, taps = self.window, self.window.tap_axes(library)
+
+        def element(row: Expression, channel: Expression) -> Expression:
+            line, position = row // window.count[1], row % window.count[1]
+            image, at = window.row(line, taps[0])
+            return padded[image, at, window.column(position, taps[1]), channel]
+
+        return Seen(element, taps)
 
 
 @dataclass(frozen=True)
@@ -33,12 +52,10 @@ class MaxPool(Pool):
         x = library.placeholder(self.operand, "x")
         least = library.least(stored.dtype)
         padded = window.padded(library, self.operand, x, stored, least)
-        i, j = window.tap_axes(library)
+        seen = self.seen(library, padded)
 
         def greatest(row: Expression, channel: Expression) -> Expression:
-            line, position = row // window.count[1], row % window.count[1]
-            image, at = window.row(line, i)
-            return library.greatest(padded[image, at, window.column(position, j), channel], (i, j))
+            return library.greatest(seen.element(row, channel), seen.taps)
 
         result = library.compute(stored.shape, greatest, "result")
         schedule = library.schedule([x, result])
@@ -64,13 +81,11 @@ class MeanPool(Pool):
         counts = library.parameter(Parameter(DType.I32, window.count), "counts")
         fill = library.parameter(Parameter(DType.I32, (1,)), "fill")
         padded = window.padded(library, self.operand, x, stored, fill[0])
-        i, j = window.tap_axes(library)
+        seen = self.seen(library, padded)
 
         def total(row: Expression, channel: Expression) -> Expression:
-            line, position = row // window.count[1], row % window.count[1]
-            image, at = window.row(line, i)
-            value = padded[image, at, window.column(position, j), channel]
-            return library.sum(library.i32(value) - stored.offset, (i, j))
+            integer = library.i32(seen.element(row, channel)) - stored.offset
+            return library.sum(integer, seen.taps)
 
         totals = library.compute(stored.shape, total, "totals")
 

@@ -25,12 +25,10 @@ class FloatMeanPool(Pool):
         x = library.placeholder(self.operand, "x")
         shares = library.parameter(Parameter(DType.F32, window.count), "shares")
         padded = window.padded(library, self.operand, x, stored, 0)
-        i, j = window.tap_axes(library)
+        seen = self.seen(library, padded)
 
         def total(row: Expression, channel: Expression) -> Expression:
-            line, position = row // window.count[1], row % window.count[1]
-            image, at = window.row(line, i)
-            return library.sum(padded[image, at, window.column(position, j), channel], (i, j))
+            return library.sum(seen.element(row, channel), seen.taps)
 
         totals = library.compute(stored.shape, total, "totals")
 
