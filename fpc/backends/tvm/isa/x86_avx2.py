@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from fpc.backends.tvm.isa.column_dot import permuted_dot
 from fpc.backends.tvm.isa.description import ByteLookup, Isa
 from fpc.backends.tvm.isa.dot_intrinsic import dot_product
 from fpc.backends.tvm.isa.x86_narrowing import narrowings
@@ -91,4 +92,6 @@ X86_AVX_VNNI = replace(
     sums_and_weights=15,
     dot=dot_of_bytes(8),
     dot_int16=dot_of_int16(8),
+    column_dot=permuted_dot("vpdpbusd", ("uint8", "int8"), 8),
+    column_dot_int16=permuted_dot("vpdpwssd", ("int16", "int16"), 8),
 )
