@@ -55,7 +55,9 @@ def permuted_dot(instruction: str, types: tuple[str, str], lanes: int) -> Column
         "activation": activation,
         "weight": weight,
         "instruction": instruction,
-        "interleaved": [lanes * column + lane for lane in range(lanes) for column in range(columns)],
+        "interleaved": [
+            lanes * column + lane for lane in range(lanes) for column in range(columns)
+        ],
     }
     description, implementation = (
         _FUNCTION.format(name=name, body=body.format(**words), **words)

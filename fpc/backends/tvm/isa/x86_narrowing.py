@@ -1,8 +1,8 @@
-"""AVX2 and AVX512: four vectors of 32-bit sums become one of bytes.
+"""AVX2 and AVX512: up to four vectors of 32-bit sums become bytes together.
 
 `vpackssdw` and `vpackuswb` narrow two registers to one and saturate, by 128 bits each; `vpermd`
-brings the bytes into order (Intel SDM). With the conversions that takes 18 instructions, where one
-vector at a time would take 28, or 40 without AVX512.
+brings the bytes into order (Intel SDM). With the conversions that takes 18 instructions for four
+vectors, and 10 for two, where one at a time would take 7 each, or 10 without AVX512.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from collections.abc import Sequence
 
 from fpc.backends.tvm.isa.description import Intrinsic, Narrowing
 
-_VECTORS = 4
 _LANES_OF_AVX512 = 16
 
 _FUNCTION = """
@@ -47,7 +46,7 @@ def _call(instruction: str, dtype: str, *operands: str) -> str:
 
 
 def _bytes(lanes: int, places: Sequence[tuple[int, ...]]) -> str:
-    """The results of four vectors of sums that begin at `places`, vector by vector."""
+    """The results of two or four vectors of sums that begin at `places`, one by one."""
     isa, bits = ("avx512", ".512") if lanes == _LANES_OF_AVX512 else ("avx2", "")
     steps = [
         _call(
@@ -60,30 +59,31 @@ def _bytes(lanes: int, places: Sequence[tuple[int, ...]]) -> str:
     ]
     words = f"int16x{2 * lanes}"
     zero_point = f'T.broadcast(T.Cast("int16", L[0]), {2 * lanes})'
-    halves = [
+    pairs = [
         _call(
-            "sadd.sat",
-            words,
-            _call(f"x86.{isa}.packssdw{bits}", words, *steps[pair : pair + 2]),
-            zero_point,
+            "sadd.sat", words, _call(f"x86.{isa}.packssdw{bits}", words, first, second), zero_point
         )
-        for pair in (0, 2)
+        for first, second in zip(steps[::2], steps[1::2], strict=True)
     ]
-    packed = _call(f"x86.{isa}.packuswb{bits}", f"uint8x{4 * lanes}", *halves)
-    quads = [at % (lanes // 4) * 4 + at // (lanes // 4) for at in range(lanes)]
-    ordered = f"T.Shuffle([{packed}], {[quad * 4 + byte for quad in quads for byte in range(4)]})"
-    # LLVM would do all of it once more for each part that is stored, but for a fence.
-    floats = f'T.reinterpret({ordered}, dtype="float32x{lanes}")'
-    fenced = _call("arithmetic.fence", f"float32x{lanes}", floats)
-    return f'T.reinterpret({fenced}, dtype="uint8x{4 * lanes}")'
+    packed = _call(f"x86.{isa}.packuswb{bits}", f"uint8x{4 * lanes}", pairs[0], pairs[-1])
+    quads = [4 * quad + vector for vector in range(len(places)) for quad in range(lanes // 4)]
+    return f"T.Shuffle([{packed}], {[quad * 4 + byte for quad in quads for byte in range(4)]})"
 
 
-def _narrowing(lanes: int, positions: int) -> Narrowing:
-    channels = _VECTORS * lanes // positions
+def _fenced(vector: str, elements: int) -> str:
+    """LLVM would compute all of `vector` once more for each part that is stored, but for a fence."""
+    floats = f"float32x{elements // 4}"
+    fenced = _call("arithmetic.fence", floats, f'T.reinterpret({vector}, dtype="{floats}")')
+    return f'T.reinterpret({fenced}, dtype="uint8x{elements}")'
+
+
+def _narrowing(lanes: int, vectors: int, positions: int) -> Narrowing:
+    channels = vectors * lanes // positions
     # A single position is no axis: loops of one turn are simplified away.
     shape = (positions, channels) if positions > 1 else (channels,)
     rows = [(position,) if positions > 1 else () for position in range(positions)]
-    everything = _bytes(lanes, [(*row, at) for row in rows for at in range(0, channels, lanes)])
+    results = _bytes(lanes, [(*row, at) for row in rows for at in range(0, channels, lanes)])
+    everything = _fenced(results, positions * channels)
     body = "".join(
         f"        R[{', '.join(map(str, (*row, f'T.ramp(0, 1, {channels})')))}] = "
         f"T.Shuffle([{everything}], {list(range(number * channels, (number + 1) * channels))})\n"
@@ -112,5 +112,6 @@ def _narrowing(lanes: int, positions: int) -> Narrowing:
 
 
 def narrowings(lanes: int) -> tuple[Narrowing, ...]:
-    """For four vectors of channels of a position, two of two positions or one of four."""
-    return tuple(_narrowing(lanes, positions) for positions in (1, 2, 4))
+    """For four vectors of channels of a position, two of two positions or one of four; for two."""
+    counts = ((4, 1), (4, 2), (4, 4), (2, 1), (2, 2))
+    return tuple(_narrowing(lanes, vectors, positions) for vectors, positions in counts)
