@@ -2,7 +2,7 @@
 
 `vpmaddubsw`, which multiplies bytes, saturates the sums of two products. `vpmaddwd` is exact: it
 multiplies int16 and adds two products in int32. Weights are widened as they are loaded, activations
-once before.
+once before, but for those of depthwise filters, which `vpshufb` interleaves by two pixels.
 
 A table of 256 bytes is 16 tables of 16, of which `vpshufb` reads one at a time: it gives zero where
 the index's sign bit is set, and saturation sets that for indices of other tables.
@@ -12,37 +12,40 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from fpc.backends.tvm.isa.column_dot import permuted_dot
 from fpc.backends.tvm.isa.description import ByteLookup, Isa
-from fpc.backends.tvm.isa.dot_intrinsic import dot_product
+from fpc.backends.tvm.isa.dot_intrinsic import column_dot, dot_product, interleaved
 from fpc.backends.tvm.isa.x86_narrowing import narrowings
-from fpc.backends.tvm.isa.x86_vnni import WHOLE_DOT_PRODUCTS, dot_of_bytes, dot_of_int16
+from fpc.backends.tvm.isa.x86_vnni import (
+    WHOLE_DOT_PRODUCTS,
+    dot_of_byte_columns,
+    dot_of_bytes,
+    dot_of_int16,
+    dot_of_int16_columns,
+)
 from fpc.ir.dtype import DType
 
 _SUM = """\
-        C[T.ramp(T.int32(0), 1, 8)] = C.vload([0], dtype="int32x8") + {products}
+        C[T.ramp(T.int32(0), 1, 8)] = C.vload([0], dtype="int32x8") + T.call_llvm_pure_intrin(
+            T.llvm_lookup_intrinsic_id("llvm.x86.avx2.pmadd.wd"),
+            {terms},
+            {weights},
+            dtype="int32x8",
+        )
 """
 
-_PAIRS = """T.call_llvm_pure_intrin(
-            T.llvm_lookup_intrinsic_id("llvm.x86.avx2.pmadd.wd"),
-            T.reinterpret({a}, dtype="int16x16"),
-            {b},
-            dtype="int32x8",
-        )"""
+_SHARED = """T.reinterpret(
+                T.broadcast(T.reinterpret(A.vload([0], "int16x2"), dtype="int32"), 8),
+                dtype="int16x16",
+            )"""
+_COLUMNS = f'T.Shuffle([A.vload([0, 0], "int16x16")], {interleaved(2, 8)})'
+_BYTE_COLUMNS = f'T.Cast("int16x16", T.Shuffle([A.vload([0, 0], "uint8x16")], {interleaved(2, 8)}))'
+_WEIGHTS = 'B.vload([0, 0], "int16x16")'
+_BYTE_WEIGHTS = 'T.Cast("int16x16", B.vload([0, 0], "int8x16"))'
 
-_DOT = _SUM.format(
-    products=_PAIRS.format(
-        a='T.broadcast(T.reinterpret(A.vload([0], "int16x2"), dtype="int32"), 8)',
-        b='T.cast(B.vload([0, 0], dtype="int8x16"), "int16x16")',
-    )
-)
 
-_DOT_INT16 = _SUM.format(
-    products=_PAIRS.format(
-        a='T.broadcast(T.reinterpret(A.vload([0], "int16x2"), dtype="int32"), 8)',
-        b='B.vload([0, 0], dtype="int16x16")',
-    )
-)
+def _sum(terms: str, weights: str) -> str:
+    """The products of two terms of int16 each, added to eight sums."""
+    return _SUM.format(terms=terms, weights=weights)
 
 
 def _entries_from(first: int) -> str:
@@ -72,13 +75,19 @@ X86_AVX2 = Isa(
     accumulators=14,
     sums_and_weights=16,
     dot=replace(
-        dot_product("fpc.vpmaddwd.bytes", ("int16", "int8"), lanes=8, depth=2, body=_DOT),
+        dot_product("fpc.vpmaddwd.bytes", ("int16", "int8"), 8, 2, _sum(_SHARED, _BYTE_WEIGHTS)),
         terms=DType.I16,
         cycles=2 / 3,
         latency=1.0,
         widening=1 / 4,
     ),
-    dot_int16=dot_product("fpc.vpmaddwd", ("int16", "int16"), lanes=8, depth=2, body=_DOT_INT16),
+    dot_int16=dot_product("fpc.vpmaddwd", ("int16", "int16"), 8, 2, _sum(_SHARED, _WEIGHTS)),
+    column_dot=column_dot(
+        "fpc.vpmaddwd.columns.bytes", ("uint8", "int8"), 8, 2, _sum(_BYTE_COLUMNS, _BYTE_WEIGHTS)
+    ),
+    column_dot_int16=column_dot(
+        "fpc.vpmaddwd.columns", ("int16", "int16"), 8, 2, _sum(_COLUMNS, _WEIGHTS)
+    ),
     lookup=ByteLookup(32, " | ".join(map(_entries_from, range(0, 256, 16)))),
     narrowings=narrowings(8),
 )
@@ -92,6 +101,6 @@ X86_AVX_VNNI = replace(
     sums_and_weights=15,
     dot=dot_of_bytes(8),
     dot_int16=dot_of_int16(8),
-    column_dot=permuted_dot("vpdpbusd", ("uint8", "int8"), 8),
-    column_dot_int16=permuted_dot("vpdpwssd", ("int16", "int16"), 8),
+    column_dot=dot_of_byte_columns(8),
+    column_dot_int16=dot_of_int16_columns(8),
 )

@@ -1,15 +1,16 @@
-"""AVX512-VNNI: the dot products of VNNI for 16 units (Intel SDM).
-
-A depthwise filter sees four neighbouring pixels of 16 channels in 64 bytes that `vpermb` (VBMI)
-brings into the order of the dot product, and two of int16 that `vpermw` does.
-"""
+"""AVX512-VNNI: the dot products of VNNI for 16 units, and tables read by `vpermi2b` (Intel SDM)."""
 
 from __future__ import annotations
 
-from fpc.backends.tvm.isa.column_dot import permuted_dot
 from fpc.backends.tvm.isa.description import ByteLookup, Isa
 from fpc.backends.tvm.isa.x86_narrowing import narrowings
-from fpc.backends.tvm.isa.x86_vnni import WHOLE_DOT_PRODUCTS, dot_of_bytes, dot_of_int16
+from fpc.backends.tvm.isa.x86_vnni import (
+    WHOLE_DOT_PRODUCTS,
+    dot_of_byte_columns,
+    dot_of_bytes,
+    dot_of_int16,
+    dot_of_int16_columns,
+)
 
 _ENTRIES_OF_HALF = """\
 T.call_llvm_pure_intrin(
@@ -46,8 +47,8 @@ X86_AVX512_VNNI = Isa(
     accumulators=28,
     dot=dot_of_bytes(16),
     dot_int16=dot_of_int16(16),
-    column_dot=permuted_dot("vpdpbusd", ("uint8", "int8"), 16),
-    column_dot_int16=permuted_dot("vpdpwssd", ("int16", "int16"), 16),
+    column_dot=dot_of_byte_columns(16),
+    column_dot_int16=dot_of_int16_columns(16),
     lookup=ByteLookup(64, _entries()),
     narrowings=narrowings(16),
     sums_and_weights=31,

@@ -71,7 +71,7 @@ def _bytes(lanes: int, places: Sequence[tuple[int, ...]]) -> str:
 
 
 def _fenced(vector: str, elements: int) -> str:
-    """LLVM would compute all of `vector` once more for each part that is stored, but for a fence."""
+    """A `vector` that LLVM does not compute once more for each part that is stored."""
     floats = f"float32x{elements // 4}"
     fenced = _call("arithmetic.fence", floats, f'T.reinterpret({vector}, dtype="{floats}")')
     return f'T.reinterpret({fenced}, dtype="uint8x{elements}")'

@@ -23,9 +23,9 @@ from fpc.backends.tvm.kernels.window import Window
 from fpc.backends.tvm.planning.elementwise import fused_sum_numbers
 from fpc.backends.tvm.planning.site import Site, SumOfProducts
 from fpc.backends.tvm.planning.tiles import (
+    columns_tile,
     convolution_tile,
     depthwise_tile,
-    line_tile,
     takes_groups,
 )
 from fpc.interp.integer.rescale import effective_scales_float32
@@ -142,7 +142,7 @@ def _depthwise(site: Site[Conv2d], window: Window, weights: Array) -> None:
     _require_range(site, weights)
     filters, end = weights[..., 0], _end(site, weights, isa.lanes)
     if isa.column_dot is not None and window.dilations[1] == 1:
-        family, tile = DepthwiseColumns, line_tile(window, isa)
+        family, tile = DepthwiseColumns, columns_tile(window, isa)
         taps = pack_columns(filters, channels, isa.column_dot)
     else:
         family, tile = Depthwise, depthwise_tile(window, isa)

@@ -9,6 +9,7 @@ from fpc.backends.tvm.isa.description import Isa
 from fpc.backends.tvm.kernels.convolution import Convolution, ConvolutionTile, tiles
 from fpc.backends.tvm.kernels.depthwise import DepthwiseTile, line_tiles, weights_stay
 from fpc.backends.tvm.kernels.depthwise import tiles as depthwise_tiles
+from fpc.backends.tvm.kernels.requantise import narrowing_of
 from fpc.backends.tvm.kernels.window import Window
 
 _L1_BYTES = 32 << 10
@@ -86,6 +87,16 @@ def _cycles(tile: ConvolutionTile, convolution: Convolution, isa: Isa) -> float:
 def line_tile(window: Window, isa: Isa) -> DepthwiseTile:
     """As many positions of a line as there are, and no more than eight where that is possible."""
     return max(line_tiles(window, isa), key=lambda tile: min(tile.positions, 8))
+
+
+def columns_tile(window: Window, isa: Isa) -> DepthwiseTile:
+    """One that the widest narrowing ends, of these the same as by taps."""
+
+    def merit(tile: DepthwiseTile) -> tuple[int, int]:
+        narrowing = narrowing_of(isa, tile.positions, 1)
+        return 0 if narrowing is None else narrowing.positions, min(tile.positions, 8)
+
+    return max(line_tiles(window, isa), key=merit)
 
 
 def depthwise_tile(window: Window, isa: Isa) -> DepthwiseTile:
