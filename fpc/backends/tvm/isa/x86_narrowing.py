@@ -103,10 +103,11 @@ def _narrowing(lanes: int, vectors: int, positions: int) -> Narrowing:
     return Narrowing(
         positions,
         channels,
-        Intrinsic(
-            f"fpc.packs.{positions}x{channels}",
-            _FUNCTION.format(name="description", body=_DESCRIPTION.format(**words), **words),
-            _FUNCTION.format(name="implementation", body=body, **words),
+        Intrinsic.framed(
+            f"fpc.packs.{32 * lanes}.{positions}x{channels}",
+            _FUNCTION.format(name="{name}", body="{body}", **words),
+            _DESCRIPTION.format(**words),
+            body,
         ),
     )
 
