@@ -58,12 +58,26 @@ def _keeps_signs(op: Op) -> bool:
             return op.quantisation is Quantisation.SAME
 
 
-def greatest_sums(weights: Array, span: Span) -> NDArray[np.float64]:
-    """The greatest magnitude of any sum of products with weights [units, terms], by unit."""
+class Extremes(NamedTuple):
+    """The least and the greatest sum of each unit."""
+
+    least: NDArray[np.float64]
+    greatest: NDArray[np.float64]
+
+
+def extreme_sums(weights: Array, span: Span) -> Extremes:
+    """Between what sums of products with weights [units, terms] lie."""
     positive = np.maximum(weights, 0).sum(axis=1, dtype=np.float64)
     negative = -np.minimum(weights, 0).sum(axis=1, dtype=np.float64)
-    reached = span.high * positive - span.low * negative
-    return np.maximum(reached, span.high * negative - span.low * positive)
+    return Extremes(
+        span.low * positive - span.high * negative, span.high * positive - span.low * negative
+    )
+
+
+def greatest_sums(weights: Array, span: Span) -> NDArray[np.float64]:
+    """The greatest magnitude of any sum of products with weights [units, terms], by unit."""
+    least, greatest = extreme_sums(weights, span)
+    return np.maximum(greatest, -least)
 
 
 def greatest_sums_of_parts(weights: Array, span: Span, width: int) -> NDArray[np.float64]:

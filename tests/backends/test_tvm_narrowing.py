@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fpc.backends.tvm.assembler import Plan
-from fpc.backends.tvm.isa.description import Isa
+from fpc.backends.tvm.isa.description import Isa, SumEnd
 from fpc.backends.tvm.isa.table import ISAS, runs_here
 from fpc.backends.tvm.kernels.convolution import Convolution, ConvolutionTile
 from fpc.backends.tvm.kernels.depthwise import DepthwiseTile
@@ -28,14 +28,31 @@ every_isa = pytest.mark.parametrize(
 ZERO_POINTS = (-128, -3, 127)
 
 
-def convolution(zero_point: int, taps: int, groups: int, gain: float = 0.3) -> Graph:
+def convolution(
+    zero_point: int,
+    taps: int,
+    groups: int,
+    gain: float = 0.3,
+    activation: Activation = Activation.NONE,
+) -> Graph:
     """A convolution of a 5 x 8 map to 128 channels, or of each of these."""
     draw = Draw(6)
     x = draw.type((1, 5, 8, 128))
     weights, bias, scale = draw.weights((128, taps, taps, 128 // groups), x)
     pads = (taps // 2,) * 4
-    op = ops.Conv2d((1, 1), pads, (1, 1), groups, Activation.NONE, Layout.NHWC)
+    op = ops.Conv2d((1, 1), pads, (1, 1), groups, activation, Layout.NHWC)
     return one_op(op, [x, weights, bias], draw.quant(scale * gain, zero_point))
+
+
+def with_residual(draw: Draw, graph: Graph, zero_point: int, gain: float = 0.4) -> Graph:
+    """The graph, its result added to another input; scales far apart."""
+    result = graph.outputs[0]
+    scale = result.type.quantisation.scale
+    other = graph.add_input("other", draw.type(result.type.shape, scale * draw.factor(1, 3), 5))
+    operands = (result, other) if draw.integer(0, 1) else (other, result)
+    kind = result.type.with_quant(draw.quant(scale * gain, zero_point))
+    graph.set_outputs(graph.add(ops.Add(), *operands, name="sum", results=[kind]).outputs)
+    return graph
 
 
 def with_tile(planned: Plan, tile: object) -> Plan:
@@ -58,18 +75,63 @@ def assert_tiles_agree(isa: Isa, graphs: list[Graph], tiles: list[object]) -> No
             np.testing.assert_array_equal(got.reshape(want.shape), want)
 
 
+def kernel_of(graph: Graph, isa: Isa) -> Convolution:
+    """The only convolution of a program."""
+    [kernel] = [k for k in plan(graph, isa).program.kernels if isinstance(k, Convolution)]
+    return kernel
+
+
+def tiles_that_narrow(graph: Graph, isa: Isa, end: SumEnd) -> list[object]:
+    """A tile for each of the instructions that end so, one with five of them, one with none."""
+    tiles = [ConvolutionTile(*shape) for shape in ((4, 1), (2, 2), (1, 4), (2, 1), (1, 2))]
+    kernel = kernel_of(graph, isa)
+    fitting = [replace(kernel, tile=tile).narrowing(isa) for tile in tiles]
+    assert [(each.end, each.positions, each.channels // isa.lanes) for each in fitting if each] == [
+        (end, tile.positions, tile.vectors) for tile in tiles
+    ]
+    assert replace(kernel, tile=ConvolutionTile(5, 1)).narrowing(isa) is None
+    return [*tiles, ConvolutionTile(5, 2), ConvolutionTile(5, 1)]
+
+
 @every_isa
 def test_every_narrowing_of_a_convolution(isa):
-    tiles = [ConvolutionTile(4, 1), ConvolutionTile(2, 2), ConvolutionTile(1, 4)]
-    graphs = [convolution(zero_point, 1, 1) for zero_point in ZERO_POINTS]
-    [kernel] = [k for k in plan(graphs[0], isa).program.kernels if isinstance(k, Convolution)]
-    fitting = [with_tile.narrowing(isa) for with_tile in (replace(kernel, tile=t) for t in tiles)]
-    assert [(each.positions, each.channels) for each in fitting if each] == [
-        (4, isa.lanes),
-        (2, 2 * isa.lanes),
-        (1, 4 * isa.lanes),
+    for zero_point in ZERO_POINTS:
+        graph = convolution(zero_point, 1, 1)
+        end = "rectify" if zero_point == -128 else "clamp"
+        assert_tiles_agree(isa, [graph], tiles_that_narrow(graph, isa, end))
+
+
+@every_isa
+def test_every_narrowing_of_a_sum_with_a_residual(isa):
+    """Clamped before and after, of scales far apart, either operand the convolution's."""
+    for number, zero_point in enumerate(ZERO_POINTS):
+        draw, graph = Draw(number), convolution(zero_point, 1, 1, activation=Activation.RELU)
+        graph = with_residual(draw, graph, zero_point)
+        assert_tiles_agree(isa, [graph], tiles_that_narrow(graph, isa, "add"))
+
+
+@every_isa
+def test_sums_without_room_for_a_zero_point_take_none(isa):
+    """The result's scale is a hundred times those of what is added."""
+    graph = with_residual(Draw(1), convolution(3, 1, 1), 127, gain=100.0)
+    kernel = kernel_of(graph, isa)
+    assert kernel.residual is not None
+    assert not kernel.saturates
+    inputs = extreme_inputs(graph)
+    [want], [got] = (
+        run(graph, inputs, Numerics.TFLITE_XNNPACK),
+        execute(plan(graph, isa), inputs, isa),
+    )
+    np.testing.assert_array_equal(got.reshape(want.shape), want)
+
+
+@every_isa
+def test_sums_that_may_reach_the_limit_of_float32_are_not_rectified(isa):
+    kernels = [kernel_of(convolution(-128, taps, 1), isa) for taps in (1, 3)]
+    assert [(kernel.saturates, kernel.rectifies) for kernel in kernels] == [
+        (True, True),
+        (True, False),
     ]
-    assert_tiles_agree(isa, graphs, [*tiles, ConvolutionTile(8, 2), ConvolutionTile(5, 1)])
 
 
 @every_isa

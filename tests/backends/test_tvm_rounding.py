@@ -34,14 +34,14 @@ def ties() -> tuple[np.ndarray, np.ndarray]:
     return integers[found].astype(np.int32), scales[found]
 
 
-def dense(activation: Activation) -> Graph:
+def dense(activation: Activation, zero_point: int = 0) -> Graph:
     """Nothing but biases, requantised channel by channel."""
     biases, scales = ties()
     assert biases.size >= 20
     quant = QuantParams.per_axis(tuple(scales.tolist()), 0)
     weights = np.zeros((biases.size, 4), np.int8)
-    x = TensorType(DType.I8, (1, 4), ONE)
-    return quantised_graph(ops.Dense(activation), [x, (weights, quant), (biases, quant)], ONE)
+    x, result = TensorType(DType.I8, (1, 4), ONE), QuantParams.per_tensor(1.0, zero_point)
+    return quantised_graph(ops.Dense(activation), [x, (weights, quant), (biases, quant)], result)
 
 
 def mean() -> tuple[Graph, np.ndarray]:
@@ -68,7 +68,7 @@ def mean() -> tuple[Graph, np.ndarray]:
 
 @pytest.mark.parametrize("isa", ISAS, ids=lambda isa: isa.name)
 def test_products_are_rounded_before_they_are_added(isa):
-    layers = [dense(Activation.NONE), dense(Activation.RELU)]
+    layers = [dense(Activation.NONE), dense(Activation.RELU), dense(Activation.RELU, -128)]
     averaged, x = mean()
-    inputs = [[np.zeros((1, 4), np.int8)], [np.zeros((1, 4), np.int8)], [x]]
+    inputs = [*([np.zeros((1, 4), np.int8)] for _ in layers), [x]]
     assert_kernels_agree([*layers, averaged], inputs, isa)

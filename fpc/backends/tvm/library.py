@@ -155,6 +155,10 @@ class Library:
         """A float to the power of another one."""
         return self.tirx.pow(base, exponent)
 
+    def float32_of_bits(self, bits: Expression) -> Expression:
+        """The float32 that an int32 has the bits of."""
+        return self.tirx.reinterpret("float32", bits)
+
     def float64_of_bits(self, bits: Expression) -> Expression:
         """The float64 that an int64 has the bits of."""
         return self.tirx.reinterpret("float64", bits)
@@ -194,6 +198,10 @@ class Library:
         TVM allows LLVM to fuse products into sums. A bound that no product exceeds prevents it.
         """
         return self.maximum(a * b, self.constant(_LEAST_REAL, DType.F32))
+
+    def fused(self, a: Expression, b: Expression, c: Expression) -> Expression:
+        """The float32 a * b + c, rounded once."""
+        return self.tirx.call_llvm_pure_intrin("float32", "llvm.fma", a, b, c)
 
     def schedule(self, arguments: Sequence[Tensor]) -> Schedule:
         """The function that computes the last of `arguments` from the others, to be scheduled."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Literal, Self, TypeAlias
 
 import numpy as np
 
@@ -166,16 +166,23 @@ class Rounding:
     lanes: int
 
 
+SumEnd: TypeAlias = Literal["clamp", "rectify", "add"]
+"""What becomes of scaled sums: they get a zero point, or none, or they are added to a tensor."""
+
+
 @dataclass(frozen=True)
 class Narrowing:
     """The end of sums whose results have the whole range of a byte: `positions` times `channels`.
 
-    The intrinsic is given the sums, their scales and `LIMITS` of the requantisation.
+    The intrinsic is given the sums, their scales and what else the `end` of the requantisation
+    reads. It takes so many `instructions` for a vector of sums.
     """
 
     positions: int
     channels: int
     intrinsic: Intrinsic
+    end: SumEnd
+    instructions: float
 
 
 @dataclass(frozen=True)

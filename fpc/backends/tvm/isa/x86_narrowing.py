@@ -1,118 +1,196 @@
-"""AVX2 and AVX512: up to four vectors of 32-bit sums become bytes together.
+"""AVX2 and AVX512: four vectors of 32-bit sums become one of bytes, or two become half of one.
 
 `vpackssdw` and `vpackuswb` narrow two registers to one and saturate, by 128 bits each; `vpermd`
 brings the bytes into order (Intel SDM). With the conversions that takes 18 instructions for four
-vectors, and 10 for two, where one at a time would take 7 each, or 10 without AVX512.
+vectors, where one at a time would take 28, or 40 without AVX512.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
 
-from fpc.backends.tvm.isa.description import Intrinsic, Narrowing
+from fpc.backends.tvm.isa.description import Intrinsic, Narrowing, SumEnd
+from fpc.backends.tvm.isa.x86_words import Place, Statements
 
-_LANES_OF_AVX512 = 16
-
-_FUNCTION = """
+_FRAME = """
 @T.prim_func(s_tir=True)
-def {name}(sums: T.handle, scale: T.handle, limits: T.handle, result: T.handle) -> None:
-    of_sums, of_result = T.int32(), T.int32()
-    S = T.match_buffer(sums, ({shape}), "int32", offset_factor=1, strides=[{sum_strides}])
-    F = T.match_buffer(scale, ({channels},), "float32", offset_factor=1)
-    L = T.match_buffer(limits, (2,), "int32", offset_factor=1)
-    R = T.match_buffer(result, ({shape}), "uint8", offset_factor=1, strides=[{result_strides}])
+def {{name}}({handles}) -> None:
+    S_row, X_row, R_row = T.int32(), T.int32(), T.int32()
+    {buffers}
     with T.sblock("root"):
-        T.reads(S[{every}], F[0:{channels}], L[0:2])
-        T.writes(R[{every}])
-{body}"""
-
-# What `fpc.backends.tvm.kernels.requantise` says of a sum whose range is that of its type.
-_DESCRIPTION = """\
-        for {loops} in T.grid({shape}):
-            with T.sblock("narrow"):
-                {indices} = T.axis.remap("{kinds}", [{loops}])
-                T.reads(S[{indices}], F[v0], L[0:2])
-                T.writes(R[{indices}])
-                R[{indices}] = T.Cast("uint8", T.min(T.Cast("uint32", T.reinterpret("int32",
-                    T.max(T.Cast("float32", S[{indices}]) * F[v0], T.Cast("float32", L[1]))
-                    + T.float32(12582912.0)) + L[0] - 1262485504), T.uint32(255)))
+        T.reads({reads})
+        T.writes({writes})
+        {{body}}
 """
 
+_DESCRIPTION = """\
+for {loops} in T.grid({shape}):
+            with T.sblock("narrow"):
+                {at} = T.axis.remap("{kinds}", [{loops}])
+                T.reads({reads})
+                T.writes(R[{at}])
+                R[{at}] = T.Cast("uint8", T.min(T.Cast("uint32", {integer}), T.uint32(255)))\
+"""
 
-def _call(instruction: str, dtype: str, *operands: str) -> str:
-    given = ", ".join(operands)
-    found = f'T.llvm_lookup_intrinsic_id("llvm.{instruction}")'
-    return f'T.call_llvm_pure_intrin({found}, {given}, dtype="{dtype}")'
-
-
-def _bytes(lanes: int, places: Sequence[tuple[int, ...]]) -> str:
-    """The results of two or four vectors of sums that begin at `places`, one by one."""
-    isa, bits = ("avx512", ".512") if lanes == _LANES_OF_AVX512 else ("avx2", "")
-    steps = [
-        _call(
-            "lrint",
-            f"int32x{lanes}",
-            f'T.Cast("float32x{lanes}", S.vload({[*place]}, "int32x{lanes}")) '
-            f'* F.vload([{place[-1]}], "float32x{lanes}")',
-        )
-        for place in places
-    ]
-    words = f"int16x{2 * lanes}"
-    zero_point = f'T.broadcast(T.Cast("int16", L[0]), {2 * lanes})'
-    pairs = [
-        _call(
-            "sadd.sat", words, _call(f"x86.{isa}.packssdw{bits}", words, first, second), zero_point
-        )
-        for first, second in zip(steps[::2], steps[1::2], strict=True)
-    ]
-    packed = _call(f"x86.{isa}.packuswb{bits}", f"uint8x{4 * lanes}", pairs[0], pairs[-1])
-    quads = [4 * quad + vector for vector in range(len(places)) for quad in range(lanes // 4)]
-    return f"T.Shuffle([{packed}], {[quad * 4 + byte for quad in quads for byte in range(4)]})"
-
-
-def _fenced(vector: str, elements: int) -> str:
-    """A `vector` that LLVM does not compute once more for each part that is stored."""
-    floats = f"float32x{elements // 4}"
-    fenced = _call("arithmetic.fence", floats, f'T.reinterpret({vector}, dtype="{floats}")')
-    return f'T.reinterpret({fenced}, dtype="uint8x{elements}")'
-
-
-def _narrowing(lanes: int, vectors: int, positions: int) -> Narrowing:
-    channels = vectors * lanes // positions
-    # A single position is no axis: loops of one turn are simplified away.
-    shape = (positions, channels) if positions > 1 else (channels,)
-    rows = [(position,) if positions > 1 else () for position in range(positions)]
-    results = _bytes(lanes, [(*row, at) for row in rows for at in range(0, channels, lanes)])
-    everything = _fenced(results, positions * channels)
-    body = "".join(
-        f"        R[{', '.join(map(str, (*row, f'T.ramp(0, 1, {channels})')))}] = "
-        f"T.Shuffle([{everything}], {list(range(number * channels, (number + 1) * channels))})\n"
-        for number, row in enumerate(rows)
-    )
-    rank = len(shape)
-    words = {
-        "shape": ", ".join(map(str, shape)) + ",",
-        "channels": channels,
-        "every": ", ".join(f"0:{extent}" for extent in shape),
-        "sum_strides": ", ".join(("of_sums", "1")[-rank:]),
-        "result_strides": ", ".join(("of_result", "1")[-rank:]),
-        "loops": ", ".join(("i1", "i0")[-rank:]),
-        "indices": ", ".join(("v1", "v0")[-rank:]),
-        "kinds": "S" * rank,
+# What `fpc.backends.tvm.kernels.requantise` says of sums whose range is that of their type.
+_INTEGERS: Mapping[SumEnd, str] = MappingProxyType(
+    {
+        "clamp": 'T.reinterpret("int32", T.max(T.Cast("float32", S[{at}]) * F[v0], '
+        'T.Cast("float32", L[1])) + T.float32(12582912.0)) + L[0] - 1262485504',
+        "rectify": 'T.reinterpret("int32", T.max(T.call_llvm_pure_intrin("float32", "llvm.fma", '
+        'T.reinterpret("float32", S[{at}]), F[0, v0], F[1, v0]), T.float32(0.0)) '
+        "+ T.float32(12582912.0)) - 1262485504",
+        "add": 'T.max((T.reinterpret("int32", T.max(T.min(T.Cast("float32", S[{at}]) * F[v0], '
+        'T.Cast("float32", L[1])), T.Cast("float32", L[0])) + T.float32(12582912.0)) '
+        '- 1262485504) * N[0] + T.Cast("int32", X[{at}]) * N[1] + N[2] >> N[3], 0)',
     }
+)
+_INSTRUCTIONS: Mapping[SumEnd, float] = MappingProxyType(
+    {"clamp": 4.5, "rectify": 3.0, "add": 11.5}
+)
+"""Of a vector of sums, where four become bytes together."""
+
+
+@dataclass(frozen=True)
+class _Operand:
+    """A buffer, and what of it belongs to the element at v1, v0."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    element: str
+    strides: str = ""
+
+    @property
+    def handle(self) -> str:
+        return f"{self.name.lower()}: T.handle"
+
+    @property
+    def buffer(self) -> str:
+        given = f'{self.name.lower()}, {self.shape}, "{self.dtype}", offset_factor=1{self.strides}'
+        return f"{self.name} = T.match_buffer({given})"
+
+    @property
+    def whole(self) -> str:
+        return f"{self.name}[{', '.join(f'0:{extent}' for extent in self.shape)}]"
+
+
+@dataclass(frozen=True)
+class _Tile:
+    """Neighbouring channels of neighbouring positions, as vectors of sums."""
+
+    lanes: int
+    positions: int
+    channels: int
+
+    @property
+    def rank(self) -> int:
+        """A single position is no axis: loops of one turn are simplified away."""
+        return 2 if self.positions > 1 else 1
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (self.positions, self.channels)[-self.rank :]
+
+    @property
+    def at(self) -> str:
+        """The index of an element."""
+        return ", ".join(("v1", "v0")[-self.rank :])
+
+    @property
+    def rows(self) -> list[Place]:
+        """Where the positions begin."""
+        return [(position, 0)[-self.rank :] for position in range(self.positions)]
+
+    @property
+    def pairs(self) -> list[tuple[Place, Place]]:
+        """Where vectors begin, two by two."""
+        starts = range(0, self.channels, self.lanes)
+        places = [(*row[:-1], start) for row in self.rows for start in starts]
+        return list(zip(places[::2], places[1::2], strict=True))
+
+    def operand(self, name: str, dtype: str) -> _Operand:
+        """A buffer with an element for each of the tile's."""
+        strides = ", ".join((f"{name}_row", "1")[-self.rank :])
+        return _Operand(name, dtype, self.shape, f"{name}[{self.at}]", f", strides=[{strides}]")
+
+    def operands(self, end: SumEnd) -> list[_Operand]:
+        """What is read: the sums, their scales, limits, the numbers of an addition, its operand."""
+        sums = self.operand("S", "int32")
+        if end == "rectify":
+            return [sums, _Operand("F", "float32", (2, self.channels), "F[0:2, v0]")]
+        scale = _Operand("F", "float32", (self.channels,), "F[v0]")
+        found = [sums, scale, _Operand("L", "int32", (2,), "L[0:2]")]
+        if end == "add":
+            found += [_Operand("N", "int32", (4,), "N[0:4]"), self.operand("X", "uint8")]
+        return found
+
+    def description(self, end: SumEnd) -> str:
+        """The same, element by element."""
+        return _DESCRIPTION.format(
+            loops=", ".join(("i1", "i0")[-self.rank :]),
+            shape=", ".join(map(str, self.shape)) + ",",
+            kinds="S" * self.rank,
+            at=self.at,
+            reads=", ".join(each.element for each in self.operands(end)),
+            integer=_INTEGERS[end].format(at=self.at),
+        )
+
+    def statements(self, end: SumEnd) -> list[str]:
+        """The instructions, a vector of every position's bytes at last."""
+        code = Statements(self.lanes)
+        result, size = self._bytes(code, end), self.positions * self.channels
+        rows = [
+            f"R[{', '.join(map(str, (*row[:-1], f'T.ramp(0, 1, {self.channels})')))}] = "
+            f"{code.shuffled(range(at, at + self.channels), result)}"
+            for row, at in zip(self.rows, range(0, size, self.channels), strict=True)
+        ]
+        return [*code.lines, *rows]
+
+    def _bytes(self, code: Statements, end: SumEnd) -> str:
+        """The results of all vectors, one behind the other."""
+        words = {"clamp": code.clamped, "rectify": code.rectified, "add": code.added}[end]
+        halves = [words(pair) for pair in self.pairs]
+        packed = code.call_x86("packuswb", f"uint8x{4 * self.lanes}", halves[0], halves[-1])
+        vectors, parts = 2 * len(halves), self.lanes // 4
+        quads = [4 * part + vector for vector in range(vectors) for part in range(parts)]
+        ordered = code.shuffled([4 * quad + byte for quad in quads for byte in range(4)], packed)
+        # LLVM would do all of it once more for each part that is stored, but for a fence.
+        floats = f"float32x{len(quads)}"
+        fenced = code.call(
+            "arithmetic.fence", floats, f'T.reinterpret({ordered}, dtype="{floats}")'
+        )
+        return code.named(f'T.reinterpret({fenced}, dtype="uint8x{4 * len(quads)}")')
+
+
+def _narrowing(tile: _Tile, end: SumEnd) -> Narrowing:
+    operands, result = tile.operands(end), tile.operand("R", "uint8")
+    frame = _FRAME.format(
+        handles=", ".join(each.handle for each in (*operands, result)),
+        buffers="\n    ".join(each.buffer for each in (*operands, result)),
+        reads=", ".join(each.whole for each in operands),
+        writes=result.whole,
+    )
+    name = f"fpc.{end}.{tile.lanes}.{tile.positions}x{tile.channels}"
+    body = "\n        ".join(tile.statements(end))
     return Narrowing(
-        positions,
-        channels,
-        Intrinsic.framed(
-            f"fpc.packs.{32 * lanes}.{positions}x{channels}",
-            _FUNCTION.format(name="{name}", body="{body}", **words),
-            _DESCRIPTION.format(**words),
-            body,
-        ),
+        tile.positions,
+        tile.channels,
+        Intrinsic.framed(name, frame, tile.description(end), body),
+        end,
+        _INSTRUCTIONS[end] + (0.5 if len(tile.pairs) == 1 else 0.0),
     )
 
 
 def narrowings(lanes: int) -> tuple[Narrowing, ...]:
-    """For four vectors of channels of a position, two of two positions or one of four; for two."""
-    counts = ((4, 1), (4, 2), (4, 4), (2, 1), (2, 2))
-    return tuple(_narrowing(lanes, vectors, positions) for vectors, positions in counts)
+    """For four vectors of channels of a position, two of two positions or one of four, or half."""
+    tiles = [
+        _Tile(lanes, positions, vectors * lanes // positions)
+        for vectors in (4, 2)
+        for positions in (1, 2, 4)
+        if positions <= vectors
+    ]
+    ends: tuple[SumEnd, ...] = ("clamp", "rectify", "add")
+    return tuple(_narrowing(tile, end) for end in ends for tile in tiles)

@@ -19,6 +19,7 @@ from fpc.backends.tvm.kernels.requantise import (
     narrowing_of,
     round_in_vectors,
     start_from_bias,
+    sum_end,
 )
 from fpc.backends.tvm.kernels.window import Reading
 from fpc.backends.tvm.library import Expression, Library, Loop, Schedule, Tensor
@@ -64,6 +65,7 @@ class Convolution(WindowSums):
     padding: int = 0
     residual: Buffer | None = None
     group_count: int = 1
+    rectifies: bool = False
 
     @property
     def operands(self) -> tuple[Buffer, ...]:
@@ -101,9 +103,9 @@ class Convolution(WindowSums):
 
     def narrowing(self, isa: Isa) -> Narrowing | None:
         """The instructions that end its tile, where there are such."""
-        if not self.saturates or self.residual is not None:
-            return None
-        return narrowing_of(isa, self.tile.positions, self.tile.vectors)
+        adds = self.residual is not None
+        end = sum_end(saturates=self.saturates, rectifies=self.rectifies, adds=adds)
+        return narrowing_of(isa, end, self.tile.positions, self.tile.vectors)
 
     def lower(self, library: Library, isa: Isa) -> Schedule:
         """The loops, scheduled."""
@@ -119,6 +121,7 @@ class Convolution(WindowSums):
             self.stored,
             units,
             saturates=self.saturates,
+            rectifies=self.rectifies,
             rounding=isa.rounding,
             residual=self.residual,
         )

@@ -37,6 +37,7 @@ class Depthwise(WindowSums):
 
     tile: DepthwiseTile
     saturates: bool = False
+    rectifies: bool = False
 
     def lower(self, library: Library, isa: Isa) -> Schedule:
         """The loops, scheduled."""
@@ -44,7 +45,12 @@ class Depthwise(WindowSums):
         x = library.placeholder(self.operand, "x")
         weights = library.parameter(Parameter(DType.I8, (*window.kernel, channels)), "weights")
         epilogue = Epilogue.of(
-            library, self.stored, channels, saturates=self.saturates, rounding=isa.rounding
+            library,
+            self.stored,
+            channels,
+            saturates=self.saturates,
+            rectifies=self.rectifies,
+            rounding=isa.rounding,
         )
         like = Buffer(isa.activation, 0, channels, channels, isa.offset)
         padded = window.padded(library, self.operand, x, like, epilogue.padding)

@@ -10,7 +10,12 @@ from fpc.backends.tvm.isa.description import Isa
 from fpc.backends.tvm.kernels.column_sums import column_totals, column_weights, sum_columns
 from fpc.backends.tvm.kernels.depthwise import DepthwiseTile
 from fpc.backends.tvm.kernels.kernel import WindowSums
-from fpc.backends.tvm.kernels.requantise import Epilogue, narrowing_of, start_from_bias
+from fpc.backends.tvm.kernels.requantise import (
+    Epilogue,
+    narrowing_of,
+    start_from_bias,
+    sum_end,
+)
 from fpc.backends.tvm.library import Library, Schedule
 from fpc.ir.dtype import DType
 
@@ -23,6 +28,7 @@ class DepthwiseColumns(WindowSums):
 
     tile: DepthwiseTile
     saturates: bool = False
+    rectifies: bool = False
 
     def lower(self, library: Library, isa: Isa) -> Schedule:
         """The loops, scheduled."""
@@ -31,11 +37,14 @@ class DepthwiseColumns(WindowSums):
         x = library.placeholder(self.operand, "x")
         kind = column_weights(dot, window, channels, DType.I8)
         weights = library.parameter(kind, "weights")
-        epilogue = Epilogue.of(library, self.stored, channels, saturates=self.saturates)
+        epilogue = Epilogue.of(
+            library, self.stored, channels, saturates=self.saturates, rectifies=self.rectifies
+        )
         like = Buffer(isa.activation, 0, channels, channels, isa.offset)
         operand = self.operand, x
         totals = column_totals(library, dot, window, operand, weights, like, epilogue.padding)
         schedule = epilogue.schedule(library, x, weights, totals, isa.lanes)
-        narrowing = narrowing_of(isa, self.tile.positions, 1) if self.saturates else None
+        end = sum_end(saturates=self.saturates, rectifies=self.rectifies)
+        narrowing = narrowing_of(isa, end, self.tile.positions, 1)
         sum_columns(library, schedule, dot, window, self.tile, start_from_bias, narrowing)
         return schedule

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fpc.backends.tvm.buffer import Buffer, Parameter, round_up
-from fpc.backends.tvm.isa.description import Isa, Narrowing, Rounding
+from fpc.backends.tvm.isa.description import Isa, Narrowing, Rounding, SumEnd
 from fpc.backends.tvm.kernels.residual import Residual
 from fpc.backends.tvm.library import (
     Block,
@@ -40,6 +40,12 @@ TOTALS = "totals"
 STEPS = "steps"
 """The block of a kernel that rounds sums, where an instruction does."""
 
+_RECTIFIED_SUMS = (-(2.0**30), 2.0**23)
+_RECTIFIED_START = 0x4B000000
+"""The bits of the float32 2**23. A sum that starts from them has, if it is not below zero, the bits
+of 2**23 plus the sum. That times the scale, less 2**23 times the scale, is rounded once, as the
+product would be. What is below zero comes out below zero."""
+
 _LARGEST_REAL = 2.0**21
 """Numbers below it are rounded right by an addition without being clamped first."""
 
@@ -52,8 +58,10 @@ class Epilogue:
     """A requantisation's parameters as expressions read them, and its result's storage.
 
     Where it `saturates`, the result's range is that of its type, and no sum is so great that it
-    could not be rounded, and get its zero point, before it is clamped. With a `residual` the result
-    is the sum of that and of what is requantised.
+    could not be rounded, and get its zero point, before it is clamped. Where it `rectifies`, that
+    is the least of the type, too, and bias and scales are as `rectifying` makes them. With a
+    `residual` the result is the sum of that and of what is requantised; where that saturates, its
+    numbers have the zero point in the addend.
     """
 
     bias: Tensor
@@ -61,6 +69,7 @@ class Epilogue:
     limits: Tensor
     stored: Buffer
     saturates: bool
+    rectifies: bool = False
     rounding: Rounding | None = None
     residual: Residual | None = None
 
@@ -72,15 +81,17 @@ class Epilogue:
         channels: int,
         *,
         saturates: bool,
+        rectifies: bool = False,
         rounding: Rounding | None = None,
         residual: Buffer | None = None,
     ) -> Epilogue:
         """The requantisation of so many channels, its parameters as arguments of a function."""
         bias = library.parameter(Parameter(DType.I32, (channels,)), "bias")
-        scale = library.parameter(Parameter(DType.F32, (channels,)), "scale")
+        shape = (2, channels) if rectifies else (channels,)
+        scale = library.parameter(Parameter(DType.F32, shape), "scale")
         limits = library.parameter(LIMITS, "limits")
         added = None if residual is None else Residual.of(library, residual)
-        return cls(bias, scale, limits, stored, saturates, rounding, added)
+        return cls(bias, scale, limits, stored, saturates, rectifies, rounding, added)
 
     def arguments(self, x: Tensor, weights: Tensor) -> tuple[Tensor, ...]:
         """All arguments of a function of `x`, in order."""
@@ -138,7 +149,12 @@ class Epilogue:
         shape, rounding = self.stored.shape, self.rounding
 
         def real(row: Expression, channel: Expression) -> Expression:
-            return library.cast(total(row, channel), DType.F32) * self.scale[channel]
+            sum_ = total(row, channel)
+            if self.rectifies:
+                return library.fused(
+                    library.float32_of_bits(sum_), self.scale[0, channel], self.scale[1, channel]
+                )
+            return library.cast(sum_, DType.F32) * self.scale[channel]
 
         def finished(*place: Expression) -> Expression:
             return self._clamped(library, real(*place), *place)
@@ -167,6 +183,9 @@ class Epilogue:
 
     def _clamped(self, library: Library, real: Expression, *place: Expression) -> Expression:
         """The stored result for a scaled sum."""
+        if self.rectifies:
+            least = library.maximum(real, library.constant(0.0, DType.F32))
+            return library.saturated(library.nearest(least), self.stored.dtype)
         low, high = (library.cast(self.limits[i], DType.F32) for i in (1, 2))
         if self.residual is not None:
             steps = library.nearest(library.maximum(library.minimum(real, high), low))
@@ -182,11 +201,14 @@ class Epilogue:
         self, library: Library, residual: Residual, steps: Expression, *place: Expression
     ) -> Expression:
         """The stored result for requantised sums that something is added to."""
-        zero_point, low, high = residual.limits
-        least = library.maximum(residual.added(library, steps, *place), low)
+        total = residual.added(library, steps, *place)
         if self.saturates:
-            return library.saturated(least + zero_point, self.stored.dtype)
-        return library.cast(library.minimum(least, high) + zero_point, self.stored.dtype)
+            return library.saturated(
+                library.maximum(total, library.i32(self.stored.dtype.minimum)), self.stored.dtype
+            )
+        zero_point, low, high = residual.limits
+        clamped = library.minimum(library.maximum(total, low), high)
+        return library.cast(clamped + zero_point, self.stored.dtype)
 
 
 def round_in_vectors(schedule: Schedule, isa: Isa, loop: Loop) -> None:
@@ -202,12 +224,21 @@ def round_in_vectors(schedule: Schedule, isa: Isa, loop: Loop) -> None:
     schedule.unroll(position)
 
 
-def narrowing_of(isa: Isa, positions: int, vectors: int) -> Narrowing | None:
+def sum_end(*, saturates: bool, rectifies: bool = False, adds: bool = False) -> SumEnd | None:
+    """What instructions are to end a kernel's sums, unless their result has a range of its own."""
+    if not saturates:
+        return None
+    return "add" if adds else "rectify" if rectifies else "clamp"
+
+
+def narrowing_of(isa: Isa, end: SumEnd | None, positions: int, vectors: int) -> Narrowing | None:
     """The instructions that may end a tile of so many positions and vectors of units, if any do."""
     fitting = (
         each
         for each in isa.narrowings
-        if positions % each.positions == 0 and vectors * isa.lanes % each.channels == 0
+        if each.end == end
+        and positions % each.positions == 0
+        and vectors * isa.lanes % each.channels == 0
     )
     return next(fitting, None)
 
@@ -266,3 +297,19 @@ def saturates(isa: Isa, stored: Buffer, limits: tuple[int, int, int], greatest: 
     dtype = stored.dtype
     whole = (low + zero_point, high + zero_point) == (dtype.minimum, dtype.maximum)
     return whole and greatest < (_LARGEST_REAL if isa.rounding is None else _LARGEST_STEPS)
+
+
+def may_be_rectified(isa: Isa, stored: Buffer, zero_point: int, sums: tuple[float, float]) -> bool:
+    """Whether a result that `saturates` has nothing below its zero point: see `Epilogue`.
+
+    The zero point is as stored; `sums` is the least and the greatest one.
+    """
+    has_end = any(each.end == "rectify" for each in isa.narrowings)
+    (least, greatest), (low, high) = sums, _RECTIFIED_SUMS
+    return has_end and zero_point == stored.dtype.minimum and low < least and greatest < high
+
+
+def rectifying(bias: Array, scales: Array) -> tuple[Array, Array]:
+    """The parameters of an epilogue that `rectifies`, for the bias and the scales [channel]."""
+    start = (bias.astype(np.int64) + _RECTIFIED_START).astype(np.int32)
+    return start, np.stack([scales, scales * np.float32(-(2.0**23))])

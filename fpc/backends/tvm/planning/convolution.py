@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -14,13 +13,8 @@ from fpc.backends.tvm.kernels.column_sums import pack_columns
 from fpc.backends.tvm.kernels.convolution import Convolution, ConvolutionTile
 from fpc.backends.tvm.kernels.depthwise import Depthwise, pack_taps
 from fpc.backends.tvm.kernels.depthwise_columns import DepthwiseColumns
-from fpc.backends.tvm.kernels.requantise import (
-    limits_of,
-    padded_channels,
-    saturates,
-)
 from fpc.backends.tvm.kernels.window import Window
-from fpc.backends.tvm.planning.elementwise import fused_sum_numbers
+from fpc.backends.tvm.planning.requantisation import requantisation
 from fpc.backends.tvm.planning.site import Site, SumOfProducts
 from fpc.backends.tvm.planning.tiles import (
     columns_tile,
@@ -28,7 +22,6 @@ from fpc.backends.tvm.planning.tiles import (
     depthwise_tile,
     takes_groups,
 )
-from fpc.interp.integer.rescale import effective_scales_float32
 from fpc.ir.constant import Array
 from fpc.ir.graph import Node
 from fpc.ir.op import Op
@@ -106,10 +99,15 @@ def multiply(
     """
     isa = site.isa
     _require_range(site, weights)
-    end = _end(site, weights, isa.dot.lanes)
-    residual = None if end.residual is None else end.residual.buffer
+    end = requantisation(site, weights, isa.dot.lanes)
     plain = Convolution(
-        x.buffer, site.result, window, ConvolutionTile(1, 1), end.saturates, residual=residual
+        x.buffer,
+        site.result,
+        window,
+        ConvolutionTile(1, 1),
+        end.saturates,
+        residual=None if end.residual is None else end.residual.buffer,
+        rectifies=end.rectifies,
     )
     grouped = replace(plain, group_count=groups)
     if takes_groups(grouped, isa):
@@ -140,14 +138,14 @@ def _lies_in_lines(x: Buffer, window: Window, isa: Isa) -> bool:
 def _depthwise(site: Site[Conv2d], window: Window, weights: Array) -> None:
     isa, x, channels = site.isa, site.operand_as_is(), site.result.columns
     _require_range(site, weights)
-    filters, end = weights[..., 0], _end(site, weights, isa.lanes)
+    filters, end = weights[..., 0], requantisation(site, weights, isa.lanes)
     if isa.column_dot is not None and window.dilations[1] == 1:
         family, tile = DepthwiseColumns, columns_tile(window, isa)
         taps = pack_columns(filters, channels, isa.column_dot)
     else:
         family, tile = Depthwise, depthwise_tile(window, isa)
         taps = pack_taps(filters, channels)
-    kernel = family(x.buffer, site.result, window, tile, end.saturates)
+    kernel = family(x.buffer, site.result, window, tile, end.saturates, end.rectifies)
     site.emit(kernel, [x], [taps, *end.parameters])
 
 
@@ -159,49 +157,3 @@ def _require_range(site: SumOfProducts, weights: Array) -> None:
             f"kernels for {site.isa.name} take weights from {least} to 127, one is {weights.min()}",
             "quantise the weights to the narrow range, as fpc does, or use --backend tflite",
         )
-
-
-@dataclass(frozen=True)
-class _End:
-    """How a kernel ends: its parameters, whether they let it clamp last, and what is added."""
-
-    parameters: tuple[Array, ...]
-    saturates: bool
-    residual: Stored | None = None
-
-
-def _end(site: SumOfProducts, weights: Array, lanes: int) -> _End:
-    """The requantisation of sums with `weights`, and the sum that is fused."""
-    end, fused = _requantisation(site, weights, lanes), site.fused
-    if fused is None:
-        return end
-    numbers = fused_sum_numbers(Site(fused.node, site.assembler), fused.own)
-    left, right, _, shift, low, high, zero_point = numbers.tolist()
-    greatest = math.ldexp(255.0 * (abs(left) + abs(right)), -shift)
-    return _End(
-        (*end.parameters, numbers),
-        saturates(site.isa, site.result, (zero_point, low, high), greatest),
-        site.assembler.operand(fused.residual),
-    )
-
-
-def _requantisation(site: SumOfProducts, weights: Array, lanes: int) -> _End:
-    """What operands are offset by is in the bias."""
-    x, w, result = site.type(), site.type(1), site.node.output.type
-    held = x.quantisation.zero_point + site.isa.offset
-    bias = site.node.optional_input(2)
-    rows = weights.reshape(weights.shape[0], -1).astype(np.int64)
-    given = np.zeros(len(rows), np.int64) if bias is None else bias.data.astype(np.int64)
-    scales = effective_scales_float32(x.quantisation, w.quantisation, result.quantisation)
-    spread = np.broadcast_to(scales, given.shape)
-    limits = limits_of(result, site.op.activation, site.result, held)
-    greatest = (np.abs(rows).sum(axis=1) * 255 + np.abs(given)) * spread.astype(np.float64)
-    addend = given - held * rows.sum(axis=1)
-    parameters = (
-        padded_channels(addend.astype(np.int32), lanes),
-        padded_channels(spread, lanes),
-        limits,
-    )
-    zero_point, low, high, _ = limits.tolist()
-    loudest = float(greatest.max(initial=0.0))
-    return _End(parameters, saturates(site.isa, site.result, (zero_point, low, high), loudest))

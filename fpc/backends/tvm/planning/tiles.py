@@ -93,7 +93,7 @@ def columns_tile(window: Window, isa: Isa) -> DepthwiseTile:
     """One that the widest narrowing ends, of these the same as by taps."""
 
     def merit(tile: DepthwiseTile) -> tuple[int, int]:
-        narrowing = narrowing_of(isa, tile.positions, 1)
+        narrowing = narrowing_of(isa, "clamp", tile.positions, 1)
         return 0 if narrowing is None else narrowing.positions, min(tile.positions, 8)
 
     return max(line_tiles(window, isa), key=merit)

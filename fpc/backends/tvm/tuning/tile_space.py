@@ -37,8 +37,9 @@ def untiled(kernel: AnyKernel) -> AnyKernel:
     match kernel:
         case Convolution():
             tile = ConvolutionTile(1, 1)
-            return replace(kernel, tile=tile, saturates=False, padding=0, residual=None)
+            plain = replace(kernel, tile=tile, padding=0, residual=None)
+            return replace(plain, saturates=False, rectifies=False)
         case Depthwise() | DepthwiseColumns():
-            return replace(kernel, tile=DepthwiseTile(1), saturates=False)
+            return replace(kernel, tile=DepthwiseTile(1), saturates=False, rectifies=False)
         case _:
             return kernel
