@@ -22,6 +22,7 @@ from tests.backends.tflite_graphs import random_inputs
 from tests.backends.tflite_integer_cases import cases
 from tests.backends.tvm_draws import (
     TILED,
+    convolution_of_whole_lines,
     drawn_convolution,
     drawn_dense,
     drawn_of_two,
@@ -58,6 +59,7 @@ def test_every_operator_with_a_kernel(isa):
 def test_convolutions_of_odd_shapes(isa):
     """Channels that fill no vector, strides, dilations, uneven pads, all clamps, batches."""
     graphs = [drawn_convolution(Draw(seed)) for seed in range(8)]
+    graphs.append(convolution_of_whole_lines(Draw(7)))
     assert_kernels_agree(graphs, [extreme_inputs(graph) for graph in graphs], isa)
 
 

@@ -41,6 +41,13 @@ def drawn_convolution(draw: Draw, groups: int = 1) -> Graph:
     return one_op(op, [x, w, b if draw.integer(0, 4) else None], draw.quant(scale))
 
 
+def convolution_of_whole_lines(draw: Draw) -> Graph:
+    """A convolution of few channels whose lines end where vectors do: none of them is padded."""
+    x = draw.type((1, 9, 64, 3))
+    w, b, scale = draw.weights((8, 5, 5, 3), x)
+    return one_op(ops.Conv2d((4, 4), layout=NHWC), [x, w, b], draw.quant(scale))
+
+
 def drawn_dense(draw: Draw) -> Graph:
     """A dense layer with a scale, or one a unit."""
     x = draw.type((*draw.pair(1, 5), draw.integer(1, 70))[draw.integer(0, 1) :])

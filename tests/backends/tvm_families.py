@@ -19,6 +19,7 @@ from tests.backends.tflite_integer_cases import cases
 from tests.backends.tvm_draws import (
     NHWC,
     TILED,
+    convolution_of_whole_lines,
     drawn_convolution,
     drawn_dense,
     drawn_of_two,
@@ -60,7 +61,8 @@ def assert_every_family_agrees(isa: Isa) -> None:
     for make, count in ((drawn_convolution, 8), (drawn_dense, 6), (drawn_of_two, 6)):
         drawn = [make(Draw(seed)) for seed in range(count)]
         runs += [(graph, extreme_inputs(graph), plan(graph, isa)) for graph in drawn]
-    for graph in (*residual_graphs(), *grouped_graphs(), *float_islands()):
+    lines = convolution_of_whole_lines(Draw(7))
+    for graph in (lines, *residual_graphs(), *grouped_graphs(), *float_islands()):
         runs.append((graph, extreme_inputs(graph), plan(graph, isa)))
     for dtype in (DType.I8, DType.I16):
         makes = (drawn_convolution, drawn_convolution, drawn_dense)

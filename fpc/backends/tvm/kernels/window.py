@@ -101,10 +101,12 @@ class Window:
     ) -> Tensor:
         """The same as [image, row, element], pixels of a line side by side.
 
-        Elements are as many as a multiple, `beyond` of them or more after the last that is touched.
+        Elements are as many as a multiple, `beyond` of them or more after the last that is touched,
+        and some of them padding, so that it can be filled in apart from what is copied.
         """
         channels, (rows, columns) = operand.width, self.reach
-        elements = round_up(columns * channels + beyond, multiple)
+        least = max(columns * channels + beyond, self.extent[1] * channels + 1)
+        elements = round_up(least, multiple)
         touched = rows, -(-elements // channels)
         element = self.reading(library, operand, x, like, fill, touched)
 
