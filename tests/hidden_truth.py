@@ -15,9 +15,9 @@ from fpc.costmodel.prediction import Pricing
 from fpc.costmodel.residual import family_of
 from fpc.diagnostics.errors import MeasureError
 from fpc.measure.protocol import Condition, Failure, MeasureConfig, Request, Timing
-from fpc.search.encoding import decode, encode
 from fpc.search.feedback import Kernels
-from fpc.search.space import Space, Subnet
+from fpc.search.space.description import Space, Subnet
+from fpc.search.space.encoding import decode, encode
 
 
 def build(subnet: Subnet) -> Request:

@@ -17,15 +17,15 @@ from fpc.costmodel.library import select, shipped
 from fpc.costmodel.metrics import goodness
 from fpc.costmodel.regression import folds
 from fpc.search import catalog
-from fpc.search.accuracy_fit import fit_accuracy
-from fpc.search.choices import choices_of, subnets
-from fpc.search.costs import Costs
-from fpc.search.encoding import encode
+from fpc.search.accuracy.fit import fit_accuracy
+from fpc.search.accuracy.resolution import shipped_effect
+from fpc.search.costs.space import Costs
+from fpc.search.costs.tables import cost_tables
 from fpc.search.exact import ExactSearch
 from fpc.search.front import exact_front
-from fpc.search.resolution import shipped_effect
-from fpc.search.space import Setting, Subnet
-from fpc.search.tables import cost_tables
+from fpc.search.space.choices import choices_of, subnets
+from fpc.search.space.description import Setting, Subnet
+from fpc.search.space.encoding import encode
 
 _REPEATS = 5
 _HEURISTIC_SEEDS = 3

@@ -20,11 +20,11 @@ from fpc.costmodel.model import Condition, CostModel
 from fpc.costmodel.model import Provenance as LatencyProvenance
 from fpc.costmodel.networks import Networks
 from fpc.search import catalog
-from fpc.search.accuracy import AccuracyModel
-from fpc.search.accuracy_fit import fit_accuracy
-from fpc.search.choices import StageChoices, choices_of
-from fpc.search.space import Space, Subnet
-from fpc.search.tables import Matrix, SettingPieces
+from fpc.search.accuracy.fit import fit_accuracy
+from fpc.search.accuracy.model import AccuracyModel
+from fpc.search.costs.tables import Matrix, SettingPieces
+from fpc.search.space.choices import StageChoices, choices_of
+from fpc.search.space.description import Space, Subnet
 
 FITTED = 300
 BUDGETS = 20

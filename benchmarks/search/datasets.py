@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from benchmarks.latency.datasets import read
 from fpc.search import catalog
-from fpc.search.space import Block, Setting, StageChoice, Subnet
+from fpc.search.space.description import Block, Setting, StageChoice, Subnet
 
 
 def fox_nas() -> Iterator[tuple[Subnet, float, float]]:

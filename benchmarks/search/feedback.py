@@ -35,9 +35,9 @@ from fpc.driver.search_bench import Bench, Latency, builder
 from fpc.driver.search_rounds import FeedbackOptions, search_by_measuring
 from fpc.measure.litert.runner import LiteRtRunner
 from fpc.measure.protocol import Condition, Failure, MeasureConfig, Request, Timing
-from fpc.search.encoding import decode, encode
 from fpc.search.journal import Journal
-from fpc.search.space import Subnet
+from fpc.search.space.description import Subnet
+from fpc.search.space.encoding import decode, encode
 
 _BUDGET_MS = 4.0
 _WRONG = {"slow": 1.3, "fast": 0.7}

@@ -10,11 +10,11 @@ import numpy as np
 
 from benchmarks.search.datasets import accel_nasbench, fox_nas, mobilenets_by_resolution
 from fpc.search import catalog
-from fpc.search.accuracy import AccuracyModel, Provenance
-from fpc.search.accuracy_fit import fit_accuracy
-from fpc.search.choices import choices_of
-from fpc.search.design import rounded
-from fpc.search.resolution import ResolutionEffect
+from fpc.search.accuracy.design import rounded
+from fpc.search.accuracy.fit import fit_accuracy
+from fpc.search.accuracy.model import AccuracyModel, Provenance
+from fpc.search.accuracy.resolution import ResolutionEffect
+from fpc.search.space.choices import choices_of
 
 
 def fitted_fox_nas() -> AccuracyModel:

@@ -13,8 +13,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from fpc.search.choices import ABSENT, StageChoices
-from fpc.search.tables import CostTables, Matrix
+from fpc.search.costs.tables import CostTables, Matrix
+from fpc.search.space.choices import ABSENT, StageChoices
 
 Genome = NDArray[np.intp]
 

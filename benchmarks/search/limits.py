@@ -14,10 +14,10 @@ import numpy as np
 
 from fpc.costmodel.library import select, shipped
 from fpc.search import catalog
-from fpc.search.choices import choices_of
-from fpc.search.limits import Limits, SettingLimits
-from fpc.search.space import Setting
-from fpc.search.tables import CostTables, Matrix, cost_tables
+from fpc.search.costs.tables import CostTables, Matrix, cost_tables
+from fpc.search.limits.setting import Limits, SettingLimits
+from fpc.search.space.choices import choices_of
+from fpc.search.space.description import Setting
 from fpc.targets import catalog as targets
 
 RESOLUTION = 256

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from fpc.search.encoding import decode
-from fpc.search.space import Subnet
+from fpc.search.space.description import Subnet
+from fpc.search.space.encoding import decode
 
 
 class Published(NamedTuple):

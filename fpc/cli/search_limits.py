@@ -11,7 +11,7 @@ import typer
 from fpc.cli.quantities import Quantity
 
 if TYPE_CHECKING:
-    from fpc.search.limits import Limits
+    from fpc.search.limits.setting import Limits
 
 MaxSize = Annotated[
     str | None,
@@ -53,7 +53,7 @@ def limits_of(
     max_size: str | None, max_macs: str | None, max_memory: str | None, *, delegate_only: bool
 ) -> Limits:
     """The limits that were given; `UsageError` for what is no positive amount."""
-    from fpc.search.limits import Limits
+    from fpc.search.limits.setting import Limits
 
     size, macs, memory = (
         inf if text is None else max(1.0, float(round(quantity.parse(text))))

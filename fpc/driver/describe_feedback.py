@@ -8,8 +8,8 @@ from fpc.diagnostics.errors import InfeasibleError
 from fpc.driver.search import Problem
 from fpc.driver.search_bench import Bench
 from fpc.report.search_schema import FeedbackPart, TrialPart
-from fpc.search.encoding import encode
 from fpc.search.feedback import Trial
+from fpc.search.space.encoding import encode
 
 
 def describe_trial(trial: Trial, bench: Bench, *, is_corrected: bool) -> TrialPart:

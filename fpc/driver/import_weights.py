@@ -18,9 +18,9 @@ from fpc.ir.constant import Array
 from fpc.ir.graph import Graph
 from fpc.quant.batch_norm import recalibrated
 from fpc.search import catalog
-from fpc.search.encoding import encode
-from fpc.search.network import build
-from fpc.search.supernet import read_subnet, supernet_blocks
+from fpc.search.once_for_all.supernet import read_subnet, supernet_blocks
+from fpc.search.space.encoding import encode
+from fpc.search.space.network import build
 from fpc.targets.description import multiply_adds
 
 _UNCALIBRATED = (

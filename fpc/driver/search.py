@@ -25,22 +25,22 @@ from fpc.report.search_schema import (
     SubnetPart,
 )
 from fpc.search import catalog
-from fpc.search.accuracy import AccuracyModel
-from fpc.search.choices import StageChoices, choices_of, subnets
-from fpc.search.costs import Costs
-from fpc.search.delegation import logits_of
-from fpc.search.encoding import as_data, encode
-from fpc.search.evaluator import TIMEOUT_S, Evaluator
+from fpc.search.accuracy.evaluator import TIMEOUT_S, Evaluator
+from fpc.search.accuracy.model import AccuracyModel
+from fpc.search.accuracy.resolution import shipped_effect
+from fpc.search.accuracy.table import accuracy_from_table
+from fpc.search.costs.delegation import logits_of
+from fpc.search.costs.footprint import Footprint
+from fpc.search.costs.space import Costs
 from fpc.search.evolution import evolved_front
 from fpc.search.exact import Candidate, ExactSearch, Objective, SpaceFront
 from fpc.search.explain import explain
-from fpc.search.footprint import Footprint
-from fpc.search.limits import Limits
-from fpc.search.network import build
-from fpc.search.resolution import shipped_effect
-from fpc.search.space import Space, Subnet
-from fpc.search.space_limits import SpaceLimits
-from fpc.search.table import accuracy_from_table
+from fpc.search.limits.setting import Limits
+from fpc.search.limits.space import SpaceLimits
+from fpc.search.space.choices import StageChoices, choices_of, subnets
+from fpc.search.space.description import Space, Subnet
+from fpc.search.space.encoding import as_data, encode
+from fpc.search.space.network import build
 from fpc.targets import catalog as targets
 from fpc.targets.description import Target
 

@@ -18,8 +18,8 @@ from fpc.driver.search import Found
 from fpc.ir.constant import Array
 from fpc.ir.graph import Graph
 from fpc.report.search_schema import PointPart, SearchReport
-from fpc.search.ofa_config import net_config, run_config
-from fpc.search.torch_module import swapped_activations, torch_module
+from fpc.search.once_for_all.net_config import net_config, run_config
+from fpc.search.pytorch.module import swapped_activations, torch_module
 
 ONNX_FILE = "network.onnx"
 FRONT_FILE = "front.csv"

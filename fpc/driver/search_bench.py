@@ -25,10 +25,10 @@ from fpc.measure.protocol import (
     Timing,
 )
 from fpc.measure.samples.database import SampleDatabase
-from fpc.search.encoding import encode
 from fpc.search.journal import Journal
-from fpc.search.network import build
-from fpc.search.space import Space, Subnet
+from fpc.search.space.description import Space, Subnet
+from fpc.search.space.encoding import encode
+from fpc.search.space.network import build
 
 Build: TypeAlias = Callable[[Subnet], Request | FpcError]
 """Makes the request for a network, or says why there is none."""

@@ -23,11 +23,11 @@ from fpc.driver.search_bench import Bench, Build, Latency, builder
 from fpc.driver.workers import Jobs, require_jobs
 from fpc.measure.protocol import Runner
 from fpc.report.search_schema import FeedbackPart, RoundPart
-from fpc.search.encoding import encode
 from fpc.search.exact import Candidate, ExactSearch, SpaceFront
 from fpc.search.feedback import Kernels, Trial, best_measured, nearest, shortcomings, trials
 from fpc.search.journal import Journal, Question
-from fpc.search.space import Subnet
+from fpc.search.space.description import Subnet
+from fpc.search.space.encoding import encode
 
 _TURNS = 3
 """How often a network is measured in the round that asks for it."""

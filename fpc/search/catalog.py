@@ -8,9 +8,9 @@ from pathlib import Path
 from fpc.diagnostics.document import DocumentKind
 from fpc.diagnostics.errors import SearchError, VerifyError
 from fpc.diagnostics.render import suggest
-from fpc.search.accuracy import AccuracyModel, read_accuracy
-from fpc.search.network import smallest
-from fpc.search.space import Space
+from fpc.search.accuracy.model import AccuracyModel, read_accuracy
+from fpc.search.space.description import Space
+from fpc.search.space.network import smallest
 
 
 def names() -> tuple[str, ...]:

@@ -15,14 +15,14 @@ import numpy as np
 
 from fpc.diagnostics.errors import MissingBackendError
 from fpc.diagnostics.progress import Progress, silent
-from fpc.search.choices import IntArray
-from fpc.search.costs import Costs
+from fpc.search.costs.space import Costs
+from fpc.search.costs.tables import Matrix
 from fpc.search.exact import Candidate, infeasible
 from fpc.search.front import undominated
 from fpc.search.genome import GenomeLayout
-from fpc.search.space import Subnet
-from fpc.search.space_limits import SpaceLimits
-from fpc.search.tables import Matrix
+from fpc.search.limits.space import SpaceLimits
+from fpc.search.space.choices import IntArray
+from fpc.search.space.description import Subnet
 
 _GENERATIONS = 1000
 _PATIENCE = 20

@@ -10,15 +10,15 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from fpc.diagnostics.errors import InfeasibleError, SearchError
-from fpc.search.accuracy import AccuracyModel, Band, StageScores
-from fpc.search.choices import IntArray, StageChoices
-from fpc.search.costs import Costs
-from fpc.search.encoding import encode
+from fpc.search.accuracy.model import AccuracyModel, Band, StageScores
+from fpc.search.accuracy.resolution import ResolutionEffect
+from fpc.search.costs.space import Costs
+from fpc.search.costs.tables import Matrix
 from fpc.search.front import Front, exact_front, undominated
-from fpc.search.resolution import ResolutionEffect
-from fpc.search.space import Setting, Space, Subnet
-from fpc.search.space_limits import SpaceLimits
-from fpc.search.tables import Matrix
+from fpc.search.limits.space import SpaceLimits
+from fpc.search.space.choices import IntArray, StageChoices
+from fpc.search.space.description import Setting, Space, Subnet
+from fpc.search.space.encoding import encode
 
 Objective: TypeAlias = Literal["lower", "top1"]
 """What is maximised: the lower end of the interval of top-1, or the prediction itself."""

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fpc.search.choices import ABSENT, StageChoices
+from fpc.search.accuracy.features import DEPTH
+from fpc.search.costs.tables import Matrix
 from fpc.search.exact import ExactSearch
-from fpc.search.features import DEPTH
-from fpc.search.space import Setting, Subnet, scaled
-from fpc.search.tables import Matrix
+from fpc.search.space.choices import ABSENT, StageChoices
+from fpc.search.space.description import Setting, Subnet, scaled
 
 _STEP = 1e-3
 

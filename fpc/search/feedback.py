@@ -15,10 +15,10 @@ import numpy as np
 
 from fpc.costmodel.kernels import Work, kernels_of
 from fpc.costmodel.residual import CorrectedPrices
+from fpc.search.costs.tables import Matrix
 from fpc.search.exact import Candidate, ExactSearch, Objective, SpaceFront
-from fpc.search.network import build
-from fpc.search.space import Space, Subnet
-from fpc.search.tables import Matrix
+from fpc.search.space.description import Space, Subnet
+from fpc.search.space.network import build
 
 CLOSE = 0.03
 """How far below the budget a latency is close to it, as a fraction."""

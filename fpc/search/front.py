@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fpc.search.choices import IntArray, StageChoices
-from fpc.search.space import scaled
-from fpc.search.tables import CostTables, Matrix
+from fpc.search.costs.tables import CostTables, Matrix
+from fpc.search.space.choices import IntArray, StageChoices
+from fpc.search.space.description import scaled
 
 _SLICES = 4096
 _TINY = 1e-300

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fpc.search.choices import ABSENT, IntArray, StageChoices
-from fpc.search.space import Setting, Stage, StageChoice, Subnet
+from fpc.search.space.choices import ABSENT, IntArray, StageChoices
+from fpc.search.space.description import Setting, Stage, StageChoice, Subnet
 
 
 @dataclass(frozen=True, eq=False)

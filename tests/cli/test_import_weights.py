@@ -13,9 +13,9 @@ import pytest
 from onnx import numpy_helper
 
 from fpc.search import catalog
-from fpc.search.encoding import decode
-from fpc.search.ofa_config import net_config
-from fpc.search.torch_module import torch_module
+from fpc.search.once_for_all.net_config import net_config
+from fpc.search.pytorch.module import torch_module
+from fpc.search.space.encoding import decode
 from tests.cli.invoke import fpc, refuse, succeed
 
 torch = pytest.importorskip("torch")

@@ -16,7 +16,7 @@ import onnxruntime
 import pytest
 
 from fpc.search import catalog
-from fpc.search.encoding import decode
+from fpc.search.space.encoding import decode
 from tests.cli.invoke import refuse, succeed
 
 SMALL = """

@@ -9,8 +9,8 @@ import pytest
 
 from fpc.driver.search import Problem, SearchOptions
 from fpc.measure.samples.database import SampleDatabase
-from fpc.search.encoding import decode
-from fpc.search.network import build
+from fpc.search.space.encoding import decode
+from fpc.search.space.network import build
 from fpc.targets.description import multiply_adds
 from tests.cli.invoke import fpc, refuse, succeed
 from tests.cli.test_search import SMALL, measurements

@@ -12,13 +12,13 @@ from fpc.costmodel.library import select, shipped
 from fpc.costmodel.metrics import goodness
 from fpc.costmodel.regression import folds
 from fpc.search import catalog
-from fpc.search.accuracy import AccuracyModel
-from fpc.search.accuracy_fit import fit_accuracy
-from fpc.search.choices import StageChoices, choices_of
-from fpc.search.costs import Costs
+from fpc.search.accuracy.fit import fit_accuracy
+from fpc.search.accuracy.model import AccuracyModel
+from fpc.search.accuracy.resolution import shipped_effect
+from fpc.search.costs.space import Costs
 from fpc.search.exact import ExactSearch
-from fpc.search.resolution import shipped_effect
-from fpc.search.space import Subnet
+from fpc.search.space.choices import StageChoices, choices_of
+from fpc.search.space.description import Subnet
 
 
 @pytest.fixture(autouse=True)

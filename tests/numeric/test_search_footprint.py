@@ -15,12 +15,12 @@ from fpc.driver.compile import compile_model
 from fpc.driver.options import CompileOptions, Precision
 from fpc.ir.graph import Graph
 from fpc.search import catalog
-from fpc.search.choices import choices_of
-from fpc.search.delegation import legalised, logits_of
-from fpc.search.footprint import Footprint
-from fpc.search.limits import Limits, SettingLimits
-from fpc.search.network import build
-from fpc.search.space import Space, Subnet
+from fpc.search.costs.delegation import legalised, logits_of
+from fpc.search.costs.footprint import Footprint
+from fpc.search.limits.setting import Limits, SettingLimits
+from fpc.search.space.choices import choices_of
+from fpc.search.space.description import Space, Subnet
+from fpc.search.space.network import build
 from fpc.targets import catalog as targets
 from fpc.zoo.builder import Padding
 

@@ -16,11 +16,11 @@ from fpc.ir.graph import Graph
 from fpc.ir.ops import BatchNorm
 from fpc.quant.batch_norm import recalibrated
 from fpc.search import catalog
-from fpc.search.choices import choices_of
-from fpc.search.encoding import decode, encode
-from fpc.search.network import build
-from fpc.search.ofa_config import net_config, run_config
-from fpc.search.supernet import read_subnet, supernet_blocks
+from fpc.search.once_for_all.net_config import net_config, run_config
+from fpc.search.once_for_all.supernet import read_subnet, supernet_blocks
+from fpc.search.space.choices import choices_of
+from fpc.search.space.encoding import decode, encode
+from fpc.search.space.network import build
 
 torch = pytest.importorskip("torch")
 

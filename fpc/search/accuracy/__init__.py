@@ -1,0 +1,1 @@
+"""What networks score: regressions, the tables they are fitted to, judges of a user's own."""

@@ -1,0 +1,1 @@
+"""What networks of a space cost: milliseconds, bytes, multiply-adds."""

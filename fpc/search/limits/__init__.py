@@ -1,0 +1,1 @@
+"""Searching where more than latency is limited."""

@@ -1,0 +1,1 @@
+"""Subnets of once-for-all's supernets, and the files that describe them there."""

@@ -1,0 +1,1 @@
+"""Networks of a space as PyTorch modules, written as Python's text."""

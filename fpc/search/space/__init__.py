@@ -1,0 +1,1 @@
+"""Spaces of networks: what they may choose, their networks as text, as layers and as graphs."""
