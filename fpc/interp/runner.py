@@ -26,7 +26,10 @@ class Samples(Protocol):
         ...
 
     def __getitem__(self, position: int, /) -> tuple[Array, ...]:
-        """One of them, without making the others; `IndexError` beyond the last."""
+        """One of them, without making the others; `IndexError` beyond the last.
+
+        Several threads may ask at once.
+        """
         ...
 
     def __iter__(self) -> Iterator[tuple[Array, ...]]:

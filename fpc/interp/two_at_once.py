@@ -1,4 +1,4 @@
-"""Doing two things at once: the same to many items, or two different ones."""
+"""Doing two things at once: the same to many items, two different ones, or one on the side."""
 
 from __future__ import annotations
 
@@ -36,3 +36,11 @@ def both(first: Callable[[], ResultT], second: Callable[[], OtherT]) -> tuple[Re
     with ThreadPoolExecutor(1) as pool:
         other = pool.submit(second)
         return first(), other.result()
+
+
+def begun(function: Callable[[], ResultT]) -> Future[ResultT]:
+    """What `function` will have returned: another thread has begun to call it."""
+    pool = ThreadPoolExecutor(1)
+    result = pool.submit(function)
+    pool.shutdown(wait=False)
+    return result

@@ -38,7 +38,10 @@ class Guard:
         self._graph = graph
         self._samples = samples
         self._runners = runners
-        self._answers = list(two_at_once(runners.floating(graph), samples))
+        run = runners.floating(graph)
+        self._answers = list(
+            two_at_once(lambda position: run(samples[position]), range(len(samples)))
+        )
 
     @property
     def samples(self) -> int:

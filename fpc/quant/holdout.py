@@ -19,13 +19,14 @@ _KEPT_BYTES = 64 << 20
 class Split:
     """Samples by purpose.
 
-    walked: some of `calibration`, at `walked_positions` there. Only `holdout` is held in memory.
+    walked: some of `calibration`, at `walked_positions` there. Only those of `holdout` that were
+    asked for are held in memory.
     """
 
     calibration: Samples
     walked: Samples
     walked_positions: frozenset[int]
-    holdout: tuple[tuple[Array, ...], ...]
+    holdout: Samples
     warnings: tuple[str, ...] = ()
 
 
@@ -43,11 +44,11 @@ def split_samples(samples: Samples, holdout: Samples | None, walked: int) -> Spl
             help="give at least one; a hundred typical inputs are a good number",
         )
     if holdout is not None:
-        kept = _held(holdout, range(min(MOST_HOLDOUT, len(holdout))))
+        kept = _Kept(holdout, range(min(MOST_HOLDOUT, len(holdout))))
         chosen = _evenly(range(count), walked)
         return Split(samples, _Chosen(samples, chosen), frozenset(chosen), kept, _remarks(count))
     if count == 1:
-        only = _held(samples, [0])
+        only = _Kept(samples, [0])
         return Split(samples, only, frozenset([0]), only, _remarks(count))
     aside = _evenly(range(count), min(MOST_HOLDOUT, max(1, count // HOLDOUT_EVERY)))
     rest = sorted(set(range(count)).difference(aside))
@@ -56,7 +57,7 @@ def split_samples(samples: Samples, holdout: Samples | None, walked: int) -> Spl
         _Chosen(samples, rest),
         _Chosen(samples, chosen),
         frozenset(rest.index(index) for index in chosen),
-        _held(samples, aside),
+        _Kept(samples, aside),
         _remarks(count),
     )
 
@@ -82,17 +83,26 @@ class _Chosen:
         return self._samples[self._positions[position]]
 
     def __iter__(self) -> Iterator[tuple[Array, ...]]:
-        return map(self._samples.__getitem__, self._positions)
+        return map(self.__getitem__, range(len(self)))
+
+
+class _Kept(_Chosen):
+    """Some of the samples, made when they are first asked for and held from then on."""
+
+    def __init__(self, samples: Samples, positions: Sequence[int]) -> None:
+        super().__init__(samples, positions)
+        self._held: dict[int, tuple[Array, ...]] = {}
+
+    def __getitem__(self, position: int) -> tuple[Array, ...]:
+        if position not in self._held:
+            self._held[position] = super().__getitem__(position)
+        return self._held[position]
 
 
 def _evenly(indices: range | list[int], count: int) -> list[int]:
     """At most `count` of `indices`, spread over all of them."""
     count = min(count, len(indices))
     return [indices[(2 * i + 1) * len(indices) // (2 * count)] for i in range(count)]
-
-
-def _held(samples: Samples, positions: Sequence[int]) -> tuple[tuple[Array, ...], ...]:
-    return tuple(_Chosen(samples, positions))
 
 
 def _remarks(count: int) -> tuple[str, ...]:

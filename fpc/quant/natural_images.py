@@ -10,6 +10,7 @@ and Chiao, JOSA A 15, 1998).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,11 @@ Reals = NDArray[np.float64]
 _SMALLEST_RADIUS = 0.03
 _LARGEST_RADIUS = 0.6
 _LEAVES = 300
+_OUTSIDE = 0.1
+"""How far from the image's sides the middle of a leaf may fall."""
+_HALF_SIDE = 0.7
+"""That of a square leaf of radius one."""
+_SIDE_STEP = 8
 _OPPONENT = np.array([[1.0, 1.0, 1.0], [1.0, 0.0, -1.0], [-0.5, 1.0, -0.5]])
 """Rows: brightness, blue-yellow and red-green directions of RGB."""
 _COLOUR_DEVIATION = np.array([0.25, 0.09, 0.05])
@@ -29,17 +35,10 @@ _MEAN_BRIGHTNESS = 0.46
 def natural_image(height: int, width: int, rng: Rng) -> NDArray[np.uint8]:
     """One RGB image [height, width, 3]."""
     size = max(height, width)
-    axis = ((np.arange(size) + 0.5) / size).astype(np.float32)
+    axis = _places(np.arange(size), size)
     texture = pink_noise(size, rng)
     leaves = _Leaves.scatter(_LEAVES, rng)
-    visible = np.zeros((size, size), np.intp)
-    for index in range(1, _LEAVES):
-        top, bottom = _span(leaves.row[index], leaves.radius[index], size)
-        left, right = _span(leaves.column[index], leaves.radius[index], size)
-        if top < bottom and left < right:
-            covered = leaves.covers(index, axis[top:bottom], axis[left:right])
-            np.putmask(visible[top:bottom, left:right], covered, index)
-    image = leaves.surface(visible, axis, texture)
+    image = leaves.surface(leaves.on_top(size), axis, texture)
     contrast = rng.uniform(0.6, 1.3)
     offset = rng.normal(0.0, 0.08)
     exposed = (image - _MEAN_BRIGHTNESS) * contrast + _MEAN_BRIGHTNESS + offset
@@ -50,13 +49,17 @@ def natural_image(height: int, width: int, rng: Rng) -> NDArray[np.uint8]:
 
 def pink_noise(size: int, rng: Rng) -> NDArray[np.float32]:
     """Noise [size, size] of mean 0 and deviation 1 whose amplitude falls as 1 / frequency."""
-    vertical = np.fft.fftfreq(size)[:, None]
-    horizontal = np.fft.rfftfreq(size)[None, :]
-    frequency = np.hypot(vertical, horizontal)
-    frequency[0, 0] = np.inf
-    spectrum = np.fft.rfft2(rng.standard_normal((size, size))) / frequency
+    spectrum = np.fft.rfft2(rng.standard_normal((size, size))) / _frequencies(size)
     noise = np.fft.irfft2(spectrum, (size, size))
     return (noise / max(float(noise.std()), 1e-12)).astype(np.float32)
+
+
+@cache
+def _frequencies(size: int) -> Reals:
+    """Those of `numpy.fft.rfft2` of a square, infinite for its mean."""
+    frequency = np.hypot(np.fft.fftfreq(size)[:, None], np.fft.rfftfreq(size)[None, :])
+    frequency[0, 0] = np.inf
+    return frequency
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ class _Leaves:
     @classmethod
     def scatter(cls, count: int, rng: Rng) -> _Leaves:
         """Leaves of random place, size, shape and surface."""
-        row, column = rng.uniform(-0.1, 1.1, (2, count))
+        row, column = rng.uniform(-_OUTSIDE, 1.0 + _OUTSIDE, (2, count))
         radius = _radii(count, rng)
         row[0], column[0], radius[0] = 0.5, 0.5, 4.0
         return cls(
@@ -94,29 +97,82 @@ class _Leaves:
             np.abs(rng.normal(0.0, 0.06, count)),
         )
 
-    def covers(
-        self, index: int, rows: NDArray[np.float32], columns: NDArray[np.float32]
+    def on_top(self, size: int) -> NDArray[np.intp]:
+        """Which leaf one sees at each of `size` x `size` places: of all that cover it the last.
+
+        Leaves whose squares are equally large are drawn at once: most cover few places, and there
+        numpy takes longer to be called than to compute.
+        """
+        reach = self._reach()
+        sides = _rounded_up(np.ceil(2.0 * reach * size).astype(np.intp) + 2)[1:]
+        margin = int(sides.max()) + int(np.ceil(_OUTSIDE * size))
+        top = np.floor((self.row - reach) * size).astype(np.intp) + margin
+        left = np.floor((self.column - reach) * size).astype(np.intp) + margin
+        axis = _places(np.arange(-margin, size + margin), size)
+        seen = np.zeros((len(axis), len(axis)), np.int16)
+        for side in np.unique(sides).tolist():
+            for is_rectangle in (False, True):
+                alike = (sides == side) & (self.is_rectangle[1:] == is_rectangle)
+                some = 1 + np.flatnonzero(alike)
+                rows, columns = (start[some, None] + np.arange(side) for start in (top, left))
+                covered = self._covered(some, axis[rows], axis[columns], is_rectangle=is_rectangle)
+                numbered = covered * some.astype(np.int16)[:, None, None]
+                for row, column, square in zip(top[some], left[some], numbered, strict=True):
+                    place = seen[row : row + side, column : column + side]
+                    np.maximum(place, square, out=place)
+        return seen[margin : margin + size, margin : margin + size].astype(np.intp)
+
+    def _reach(self) -> Reals:
+        """How far each leaf reaches from its centre along the image's axes, at most."""
+        sine, cosine = np.abs(np.sin(self.angle)), np.abs(np.cos(self.angle))
+        long = np.where(self.is_rectangle, _HALF_SIDE, 1.0) * self.radius
+        wide = long * self.stretch
+        down, across = (
+            np.where(self.is_rectangle, x + y, np.hypot(x, y))
+            for x, y in ((long * sine, wide * cosine), (long * cosine, wide * sine))
+        )
+        return np.maximum(down, across)
+
+    def _covered(
+        self,
+        some: NDArray[np.intp],
+        rows: NDArray[np.float32],
+        columns: NDArray[np.float32],
+        *,
+        is_rectangle: bool,
     ) -> NDArray[np.bool_]:
-        """Which places at `rows` and `columns` leaf `index` covers."""
-        y = (rows - np.float32(self.row[index]))[:, None]
-        x = (columns - np.float32(self.column[index]))[None, :]
-        sine, cosine = np.float32(np.sin(self.angle[index])), np.float32(np.cos(self.angle[index]))
-        stretch = np.float32(self.stretch[index])
-        along, across = y * sine + x * cosine, (y * cosine - x * sine) / stretch
-        radius = self.radius[index]
-        if self.is_rectangle[index]:
-            return np.maximum(np.abs(along), np.abs(across)) < 0.7 * radius
+        """Which places each of `some` leaves of one shape covers: [leaves, rows, columns].
+
+        rows, columns: where the places lie, for each leaf.
+        """
+        row, column, sine, cosine, stretch = (
+            each[some, None].astype(np.float32)
+            for each in (
+                self.row,
+                self.column,
+                np.sin(self.angle),
+                np.cos(self.angle),
+                self.stretch,
+            )
+        )
+        y, x = rows - row, columns - column
+        along = (y * sine)[:, :, None] + (x * cosine)[:, None, :]
+        across = (y * cosine)[:, :, None] - (x * sine)[:, None, :]
+        across /= stretch[:, :, None]
+        radius = self.radius[some, None, None]
+        if is_rectangle:
+            return np.maximum(np.abs(along), np.abs(across)) < _HALF_SIDE * radius
         return along * along + across * across < radius * radius
 
     def surface(
         self, visible: NDArray[np.intp], axis: NDArray[np.float32], texture: NDArray[np.float32]
     ) -> NDArray[np.float32]:
         """The RGB image of the leaf that is `visible` at each place of a square."""
-        slope, grain = self.slope.astype(np.float32), self.grain.astype(np.float32)
-        shading = slope[visible, 0] * (axis - 0.5)[:, None]
-        shading += slope[visible, 1] * (axis - 0.5)[None, :]
-        shading += grain[visible] * texture
-        return shading[..., None] + self.colour.astype(np.float32)[visible]
+        down, right = self.slope.T.astype(np.float32)
+        shading = down.take(visible) * (axis - 0.5)[:, None]
+        shading += right.take(visible) * (axis - 0.5)[None, :]
+        shading += self.grain.astype(np.float32).take(visible) * texture
+        return shading[..., None] + self.colour.astype(np.float32).take(visible, axis=0)
 
 
 def _radii(count: int, rng: Rng) -> Reals:
@@ -125,5 +181,10 @@ def _radii(count: int, rng: Rng) -> Reals:
     return (smallest - rng.uniform(size=count) * (smallest - largest)) ** -0.5
 
 
-def _span(centre: float, radius: float, size: int) -> tuple[int, int]:
-    return max(0, int((centre - radius) * size)), min(size, int((centre + radius) * size) + 2)
+def _places(pixels: NDArray[np.intp], size: int) -> NDArray[np.float32]:
+    """The middles of `pixels`, in parts of the image's side."""
+    return ((pixels + 0.5) / size).astype(np.float32)
+
+
+def _rounded_up(sides: NDArray[np.intp]) -> NDArray[np.intp]:
+    return -(-sides // _SIDE_STEP) * _SIDE_STEP

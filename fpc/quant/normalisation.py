@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fpc.interp import executor
-from fpc.interp.runner import Runner, RunnerFactory
+from fpc.interp.runner import RunnerFactory
+from fpc.interp.two_at_once import two_at_once
 from fpc.ir import ops
 from fpc.ir.constant import Array
 from fpc.ir.graph import Graph, Node, Value
@@ -65,19 +67,22 @@ def guess_normalisation(graph: Graph, make_runner: RunnerFactory | None = None) 
     )
     if make_runner is None or len(graph.inputs) != 1 or not images:
         return common
-    runner = make_runner(graph)
-    few, many = (_variation(runner, images[0], guess) for guess in (common, as_bytes))
+    runner, shape = make_runner(graph), images[0].shape
+
+    def run(seen: tuple[NDArray[np.uint8], Normalisation]) -> tuple[Array, ...]:
+        pixels, guess = seen
+        return runner([np.broadcast_to(guess(pixels), shape).copy()])
+
+    rng = np.random.default_rng(0)
+    pictures = (natural_image(shape[2], shape[3], rng) for _ in range(_GUESSING_IMAGES))
+    guesses = common, as_bytes
+    runs = list(two_at_once(run, ((pixels, guess) for pixels in pictures for guess in guesses)))
+    few, many = (_variation(runs[place :: len(guesses)]) for place in range(len(guesses)))
     return as_bytes if many > _MORE_VARIATION * few else common
 
 
-def _variation(runner: Runner, tensor: TensorType, normalisation: Normalisation) -> float:
-    """How much outputs vary from image to image, in parts of their mean: the median output's."""
-    rng = np.random.default_rng(0)
-    sides = tensor.shape[2], tensor.shape[3]
-    runs = [
-        runner([np.broadcast_to(normalisation(natural_image(*sides, rng)), tensor.shape).copy()])
-        for _ in range(_GUESSING_IMAGES)
-    ]
+def _variation(runs: Sequence[tuple[Array, ...]]) -> float:
+    """How much outputs vary from run to run, in parts of their mean: the median output's."""
     ratios: list[float] = []
     for arrays in zip(*runs, strict=True):
         stacked = np.stack(arrays).astype(np.float64)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeAlias
 
 from fpc.diagnostics.progress import Progress
+from fpc.interp.two_at_once import begun
 from fpc.ir.constant import Array
 from fpc.ir.graph import Graph, Node, Value
 from fpc.ir.op import Op
@@ -82,7 +84,7 @@ class Workbench:
 
     def observe(self) -> None:
         """Run the float network: after that two threads may build recipes without equalisation."""
-        _ = self._plain, self._guard
+        _ = self._plain, self._coming_guard
 
     def build(self, recipe: Recipe) -> Built:
         """The integer network that `recipe` makes, judged."""
@@ -99,7 +101,7 @@ class Workbench:
         integer = apply_plan(
             source.graph, plan, self._scheme, weights=refined.weights, biases=refined.biases
         )
-        quality = self._guard.quality(integer)
+        quality = self._coming_guard.result().quality(integer)
         notes = list(plan.notes)
         if recipe.equalise and not self.can_equalise:
             notes.append("equalisation changed nothing: no activation here gains by it")
@@ -133,8 +135,9 @@ class Workbench:
         )
 
     @cached_property
-    def _guard(self) -> Guard:
-        return Guard(self._graph, self._split.holdout, self._runners)
+    def _coming_guard(self) -> Future[Guard]:
+        """The guard, whose answers another thread computes: recipes need them last."""
+        return begun(lambda: Guard(self._graph, self._split.holdout, self._runners))
 
     @cached_property
     def _plain(self) -> _Source:
