@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from fpc.diagnostics.errors import BackendError, MissingBackendError, UsageError
 from fpc.driver.lower import emit_tflite, set_io, set_layout, tflite_runner
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from fpc.backends.tvm.tuning.tile_table import TileTable
 
 MODEL_FILE = "model.tflite"
+_OUTPUTS = Plan(MeasureConfig(), is_timed=False)
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,10 @@ class Emitted:
 
     files: Mapping[str, bytes]
     content: bytes
+
+
+Verify: TypeAlias = Callable[[Emitted, Graph, Numerics], Verification | Unverified]
+"""How an artifact's outputs compare with the graph's; `BackendError` when they do not."""
 
 
 class Backend(Protocol):
@@ -47,10 +53,8 @@ class Backend(Protocol):
         """The artifact that computes `graph`."""
         ...
 
-    def verify(
-        self, emitted: Emitted, graph: Graph, numerics: Numerics
-    ) -> Verification | Unverified:
-        """How the artifact's outputs compare with the graph's; `BackendError` when they do not."""
+    def verifying(self) -> AbstractContextManager[Verify]:
+        """What verifies artifacts within the body, where what it needs is being made ready."""
         ...
 
     def runner(self, graph: Graph) -> Runner:
@@ -92,9 +96,9 @@ class TfliteBackend:
         content = emit_tflite(graph, provenance)
         return Emitted({MODEL_FILE: content}, content)
 
-    def verify(self, emitted: Emitted, graph: Graph, numerics: Numerics) -> Verification:
+    def verifying(self) -> AbstractContextManager[Verify]:
         """See `verify_file`."""
-        return verify_file(emitted.content, graph, numerics)
+        return nullcontext(_verified_by_litert)
 
     def runner(self, graph: Graph) -> Runner:
         """LiteRT."""
@@ -116,28 +120,48 @@ class TvmBackend:
         files = emit(graph, self.isa, provenance, self.tiles)
         return Emitted(files, archive(files))
 
-    def verify(
-        self, emitted: Emitted, graph: Graph, numerics: Numerics
-    ) -> Verification | Unverified:
+    @contextmanager
+    def verifying(self) -> Generator[Verify]:
         """Every bit must be that of the kernels' own numerics, whatever the target's.
 
-        Artifacts for another machine are run under emulation, where it is at hand.
+        Artifacts for another machine are run under emulation, where it is at hand. A process for
+        one artifact of this machine is started at once: it takes its time to load TVM.
         """
-        from fpc.backends.tvm.artifact import NUMERICS
         from fpc.backends.tvm.isa.table import runs_here
+        from fpc.measure.tvm.runner import TvmRunner
 
+        if not runs_here(self.isa):
+            yield self._verified_by_emulation
+            return
+        with TvmRunner().waiting() as program:
+
+            def verify(emitted: Emitted, graph: Graph, numerics: Numerics) -> Verification:
+                del numerics
+                return self._verified(
+                    lambda inputs: program.run(emitted.content, inputs, _OUTPUTS)[0], graph
+                )
+
+            yield verify
+
+    def _verified_by_emulation(
+        self, emitted: Emitted, graph: Graph, numerics: Numerics
+    ) -> Verification | Unverified:
         del numerics
-        runtime = f"TVM kernels for {self.isa.name}"
-        if runs_here(self.isa):
-            run = _natively(emitted.content)
-        else:
-            emulator = ArmEmulator.at_hand(str(self.isa.target["mcpu"]))
-            try:
-                emulator.require(TVM)
-            except MissingBackendError as error:
-                return Unverified(f"{error.message} ({error.help})")
-            run = _emulated(emulator, emitted.content)
-            runtime += f" on an emulated {emulator.processor}"
+        emulator = ArmEmulator.at_hand(str(self.isa.target["mcpu"]))
+        try:
+            emulator.require(TVM)
+        except MissingBackendError as error:
+            return Unverified(f"{error.message} ({error.help})")
+        return self._verified(
+            lambda inputs: emulator.run(TVM, emitted.content, inputs, _OUTPUTS)[0],
+            graph,
+            f" on an emulated {emulator.processor}",
+        )
+
+    def _verified(self, run: Runner, graph: Graph, where: str = "") -> Verification:
+        from fpc.backends.tvm.artifact import NUMERICS
+
+        runtime = f"TVM kernels for {self.isa.name}{where}"
         return verify_exactly(run, graph, NUMERICS, runtime)
 
     def runner(self, graph: Graph) -> Runner:
@@ -152,15 +176,8 @@ class TvmBackend:
         return TvmModel(here.emit(lowered, {}).content)
 
 
-def _natively(content: bytes) -> Runner:
-    from fpc.measure.tvm.runner import TvmRunner
-
-    return lambda inputs: TvmRunner().outputs(content, inputs, MeasureConfig())
-
-
-def _emulated(emulator: ArmEmulator, content: bytes) -> Runner:
-    plan = Plan(MeasureConfig(), is_timed=False)
-    return lambda inputs: emulator.run(TVM, content, inputs, plan)[0]
+def _verified_by_litert(emitted: Emitted, graph: Graph, numerics: Numerics) -> Verification:
+    return verify_file(emitted.content, graph, numerics)
 
 
 def isa_of(target: Target) -> Isa:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -80,14 +80,17 @@ def compile_model(
     Any `FpcError` names the model. `QuantError` (`quant.degraded`) when the best integer network
     found is poor and `options.allow_degraded` is not set.
     """
-    with naming(model):
-        return _compile(model, options.with_lasting_samples(), progress)
+    with naming(model), ExitStack() as until_done:
+        return _compile(model, options.with_lasting_samples(), progress, until_done)
 
 
-def _compile(model: Graph | ModelSource, options: CompileOptions, progress: Progress) -> Compiled:
+def _compile(
+    model: Graph | ModelSource, options: CompileOptions, progress: Progress, until_done: ExitStack
+) -> Compiled:
     timer = _Timer()
     target = catalog.load(options.target).compiled_by(options.backend)
     backend = backend_for(target, options.tiles)
+    verify = until_done.enter_context(backend.verifying())
     with timer.stage("import"):
         imported = imported_from(model, options.input_shapes, simplify=options.simplify)
     notes = list(imported.notes)
@@ -119,18 +122,20 @@ def _compile(model: Graph | ModelSource, options: CompileOptions, progress: Prog
         if precision is not Precision.FLOAT32:
             set_io_types(final, options, precision)
         set_layout(final, options.io_layout)
-        provenance = {
-            "tool": f"fpc {version('fpc')}",
-            "target": target.name,
-            "precision": precision.value,
-            "io_layout": options.io_layout,
-            "pipeline": str(stage.pipeline),
-            "source_sha256": imported.sha256,
-            "recipe": quantised.part.recipe if quantised is not None else "",
-        }
-        emitted = backend.emit(final, provenance)
+        emitted = backend.emit(
+            final,
+            {
+                "tool": f"fpc {version('fpc')}",
+                "target": target.name,
+                "precision": precision.value,
+                "io_layout": options.io_layout,
+                "pipeline": str(stage.pipeline),
+                "source_sha256": imported.sha256,
+                "recipe": quantised.part.recipe if quantised is not None else "",
+            },
+        )
     with timer.stage("verify"):
-        verification = backend.verify(
+        verification = verify(
             emitted, final, _numerics(options, precision, target.runtime.numerics)
         )
     accuracy: AccuracyPart | None = None

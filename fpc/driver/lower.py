@@ -53,12 +53,15 @@ def exact_runner(scheme: Scheme) -> RunnerFactory:
 
 
 def exact_tflite_runner(graph: Graph) -> Runner:
-    """Runs an NCHW graph in LiteRT, taking and giving arrays of exactly the graph's types."""
-    from fpc.measure.litert.model import LiteRtModel
+    """Runs an NCHW graph in LiteRT, taking and giving arrays of exactly the graph's types.
+
+    On half of the cores: two threads may call it at once.
+    """
+    from fpc.measure.litert.model import shared_model
 
     lowered = graph.clone()
     set_layout(lowered, "nchw")
-    return LiteRtModel(emit_tflite(lowered), threads=available_threads())
+    return shared_model(emit_tflite(lowered), threads=_half_of_threads())
 
 
 def interpreter_runner(graph: Graph) -> Runner:
@@ -75,7 +78,11 @@ def float_runner(graph: Graph) -> Runner:
     """Runs a float NCHW graph in onnxruntime, on half of the cores: two threads may call it."""
     from fpc.backends.onnx.runner import onnxruntime_runner
 
-    return onnxruntime_runner(graph, max(1, available_threads() // 2))
+    return onnxruntime_runner(graph, _half_of_threads())
+
+
+def _half_of_threads() -> int:
+    return max(1, available_threads() // 2)
 
 
 def run_file(content: bytes, inputs: Sequence[Array], kernels: Kernels) -> tuple[Array, ...]:

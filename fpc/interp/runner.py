@@ -26,10 +26,7 @@ class Samples(Protocol):
         ...
 
     def __getitem__(self, position: int, /) -> tuple[Array, ...]:
-        """One of them, without making the others; `IndexError` beyond the last.
-
-        Several threads may ask at once.
-        """
+        """One of them, without making the others; `IndexError` beyond the last."""
         ...
 
     def __iter__(self) -> Iterator[tuple[Array, ...]]:

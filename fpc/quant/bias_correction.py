@@ -28,8 +28,8 @@ from fpc.quant.weights import channel_scales
 
 Reals = NDArray[np.float64]
 
-_CHUNK = 8
-"""How many samples are summed at a time: numpy widens integers fastest in one sum over several."""
+_BYTES_IN_INT16 = 128
+"""How many bytes add up to 16 bits at most, signed or not."""
 
 
 def mean_response(node: Node[Op], mean_input: Array, weight: Array) -> Reals:
@@ -79,10 +79,12 @@ def _mean_patch(op: Conv2d, image: Array, kernel: tuple[int, ...]) -> Reals:
 def mean_of_integers(layer: Layer, inputs: Sequence[Array]) -> Reals:
     """The mean, in reals, of the integers that a layer reads of each sample: [1, ...]."""
     x = layer.node.input(0).type.quantisation
-    chunks = (inputs[start : start + _CHUNK] for start in range(0, len(inputs), _CHUNK))
-    totals = [np.concatenate(chunk).sum(axis=0, keepdims=True, dtype=np.int32) for chunk in chunks]
-    count = len(inputs) * len(inputs[0])
-    return (np.sum(totals, axis=0) / count - x.zero_point) * x.scale
+    are_few_bytes = inputs[0].itemsize == 1 and len(inputs) <= _BYTES_IN_INT16
+    total = np.zeros(inputs[0].shape, np.int16 if are_few_bytes else np.int32)
+    for array in inputs:
+        total += array
+    count = len(inputs) * len(total)
+    return (total.sum(axis=0, keepdims=True, dtype=np.int32) / count - x.zero_point) * x.scale
 
 
 def corrected_bias(layer: Layer, reference: Reals, mean_input: Reals, weights: Array) -> Reals:

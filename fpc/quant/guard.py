@@ -38,10 +38,7 @@ class Guard:
         self._graph = graph
         self._samples = samples
         self._runners = runners
-        run = runners.floating(graph)
-        self._answers = list(
-            two_at_once(lambda position: run(samples[position]), range(len(samples)))
-        )
+        self._answers = list(two_at_once(runners.floating(graph), samples))
 
     @property
     def samples(self) -> int:
@@ -56,8 +53,10 @@ class Guard:
             index for index, value in enumerate(self._graph.outputs) if gives_scores(value.type)
         ]
         agreeing = 0
-        for sample, answers in zip(self._samples, self._answers, strict=True):
-            given = list(run_on_reals(runner, integer, sample))
+        integer_answers = two_at_once(
+            lambda sample: tuple(run_on_reals(runner, integer, sample)), self._samples
+        )
+        for given, answers in zip(integer_answers, self._answers, strict=True):
             for deviation, wanted, got in zip(deviations, answers, given, strict=True):
                 deviation.add(wanted, got)
             agreeing += all(np.argmax(answers[i]) == np.argmax(given[i]) for i in classifiers)

@@ -114,8 +114,9 @@ class _Leaves:
             for is_rectangle in (False, True):
                 alike = (sides == side) & (self.is_rectangle[1:] == is_rectangle)
                 some = 1 + np.flatnonzero(alike)
-                rows, columns = (start[some, None] + np.arange(side) for start in (top, left))
-                covered = self._covered(some, axis[rows], axis[columns], is_rectangle=is_rectangle)
+                rows = axis[top[some, None] + np.arange(side)]
+                columns = axis[left[some, None] + np.arange(side)]
+                covered = self._covered(some, rows, columns, is_rectangle=is_rectangle)
                 numbered = covered * some.astype(np.int16)[:, None, None]
                 for row, column, square in zip(top[some], left[some], numbered, strict=True):
                     place = seen[row : row + side, column : column + side]

@@ -55,12 +55,14 @@ def refine(
 
     def revise(layer: Layer, inputs: Sequence[Array]) -> Revision:
         nonlocal done
-        weights, mean_input = both(
-            lambda: _weights(layer, inputs, plan, scheme, rounding),
-            lambda: mean_of_integers(layer, inputs),
-        )
         node, mean = layer.float_node, means[layer.float_node.input(0)]
-        wanted = mean_response(node, mean, layer.weight.data) + layer.bias
+        weights, (mean_input, wanted) = both(
+            lambda: _weights(layer, inputs, plan, scheme, rounding),
+            lambda: (
+                mean_of_integers(layer, inputs),
+                mean_response(node, mean, layer.weight.data) + layer.bias,
+            ),
+        )
         done += 1
         if on_layer is not None:
             on_layer(done, len(layers))

@@ -132,17 +132,24 @@ def round_jointly(steps: Reals, moments: Array, limit: int, damping: float) -> S
     damped[:, indices, indices] = diagonal
     order = np.argsort(diagonal, axis=1, kind="stable")
     rows = np.arange(len(order))[:, None]
-    ordered = damped[rows[:, :, None], order[:, :, None], order[:, None, :]]
+    ordered = _ordered(damped, order)
     root = _inverse_root_damped(ordered, mean * np.float32(damping))
     root /= root[:, indices, indices, None]
     # Features come first: each step then works on rows that are contiguous in memory.
-    remaining = np.ascontiguousarray(steps.swapaxes(1, 2), np.float32)
-    remaining = np.take_along_axis(remaining, order[:, :, None], axis=1)
+    remaining = np.ascontiguousarray(steps.swapaxes(1, 2), np.float32)[rows, order]
     rounded = np.empty_like(remaining)
     _round_from_last(remaining, rounded, root, np.float32(limit))
     result = np.empty_like(rounded)
-    np.put_along_axis(result, order[:, :, None], rounded, axis=1)
+    result[rows, order] = rounded
     return np.ascontiguousarray(result.swapaxes(1, 2))
+
+
+def _ordered(matrices: Singles, order: Indices) -> Singles:
+    """Symmetric matrices [groups, n, n] with rows and columns in `order` [groups, n]."""
+    if len(order) == 1:  # numpy takes much faster than it picks
+        return matrices[0].take(order[0], axis=0).take(order[0], axis=1)[None]
+    rows = np.arange(len(order))[:, None, None]
+    return matrices[rows, order[:, :, None], order[:, None, :]]
 
 
 def _round_from_last(
@@ -222,28 +229,31 @@ def _patches(
     _, _, out_h, out_w = node.outputs[0].type.shape
     number = generator.integers(0, len(images), count)
     y, x = generator.integers(0, out_h, count), generator.integers(0, out_w, count)
-    chosen = [number == index for index in range(len(images))]
-    patches = [
-        _patches_of(image, node, (y[those], x[those]), zero_point)
-        for image, those in zip(images, chosen, strict=True)
+    by_image = np.argsort(number, kind="stable")
+    index, outside = _seen(node, y[by_image], x[by_image])
+    ends = np.cumsum(np.bincount(number, minlength=len(images)))
+    parts = np.split(index, ends[:-1], axis=1)
+    seen = [
+        image.reshape(len(image), -1).take(part, axis=1, mode="clip")
+        for image, part in zip(images, parts, strict=True)
     ]
-    return np.concatenate(patches, axis=2)
+    patches = np.concatenate(seen, axis=2)
+    if outside.any():
+        patches[:, outside] = zero_point
+    return patches.reshape(node.op.groups, -1, count)
 
 
-def _patches_of(
-    image: Array, node: Node[Op], places: tuple[Indices, Indices], zero_point: int
-) -> Array:
-    """What the filters of a convolution see at `places`, rows and columns of its result."""
+def _seen(node: Node[Op], y: Indices, x: Indices) -> tuple[Indices, NDArray[np.bool_]]:
+    """What the filters of a convolution see for its results at rows `y` and columns `x`.
+
+    Indices into the pixels of a channel, and whether they are outside: [kernel, results].
+    """
     op = node.op
     assert isinstance(op, Conv2d)
-    channels, height, width = image.shape
-    _, group_channels, kernel_h, kernel_w = node.input(1).type.shape
+    _, _, height, width = node.input(0).type.shape
+    _, _, kernel_h, kernel_w = node.input(1).type.shape
     i, j = np.divmod(np.arange(kernel_h * kernel_w)[:, None], kernel_w)
-    row = places[0] * op.strides[0] - op.pads[0] + i * op.dilations[0]
-    column = places[1] * op.strides[1] - op.pads[1] + j * op.dilations[1]
-    index = (row * width + column).ravel()
-    patches = image.reshape(channels, -1).take(index, axis=1, mode="clip")
+    row = y * op.strides[0] - op.pads[0] + i * op.dilations[0]
+    column = x * op.strides[1] - op.pads[1] + j * op.dilations[1]
     outside = (row < 0) | (row >= height) | (column < 0) | (column >= width)
-    if outside.any():
-        patches[:, outside.ravel()] = zero_point
-    return patches.reshape(op.groups, group_channels * kernel_h * kernel_w, -1)
+    return row * width + column, outside

@@ -11,9 +11,9 @@ from fpc.interp.runner import RunnerFactory
 class Runners:
     """Makers of runners.
 
-    floating: for float graphs; two threads at once may call its runners. integer: for graphs with
-    quantised values; its runners take and give arrays of exactly the graph's types, integers where
-    those are quantised.
+    floating: for float graphs. integer: for graphs with quantised values; its runners take and give
+    arrays of exactly the graph's types, integers where those are quantised. Two threads at once may
+    call the runners of either.
     """
 
     floating: RunnerFactory

@@ -161,12 +161,12 @@ class _Observation:
             also, first = tuple(listener.values), tuple(filter(listener.wants, positions))
         run = activations(self._graph, (*self._values, *also), self._make_runner)
         for position in first:
-            yield _Look(run, self._samples, position, self._open_ends(), also)
+            yield _Look(run, position, self._samples[position], self._open_ends(), also)
         others = sorted(set(positions).difference(first))
         if len(others) >= _FIRST_LOOKS and self._much_is_settled():
             run = activations(self._graph, self._open_ends(), self._make_runner)
         for position in others:
-            yield _Look(run, self._samples, position, self._open_ends())
+            yield _Look(run, position, self._samples[position], self._open_ends())
 
     def _open_ends(self) -> dict[Value, tuple[bool, bool]]:
         """The values that may still come lower or higher than seen, and which of the two."""
@@ -186,14 +186,15 @@ class _Observation:
         bounds = {value: (seen.low, seen.high) for value, seen in self._extremes.items()}
         run = activations(self._graph, self._values, self._make_runner)
 
-        def count(position: int) -> dict[Value, NDArray[np.float64]]:
+        def count(numbered: tuple[int, tuple[Array, ...]]) -> dict[Value, NDArray[np.float64]]:
+            position, sample = numbered
             return {
                 value: count_bins(_thinned(array, position), *bounds[value])
-                for value, array in run(position, self._samples[position]).items()
+                for value, array in run(position, sample).items()
             }
 
         counts = {value: np.zeros(HISTOGRAM_BINS) for value in self._values}
-        for found in two_at_once(count, range(len(self._samples))):
+        for found in two_at_once(count, enumerate(self._samples)):
             for value in self._values:
                 counts[value] += found[value]
         return {value: Histogram(*bounds[value], counts[value]) for value in self._values}
@@ -219,20 +220,20 @@ class _Extremes:
 
 @dataclass(frozen=True)
 class _Look:
-    """A run on the sample at `position`, which is made in the thread that runs.
+    """A run on one sample.
 
     open_ends: the values whose extremes to find, and which of the two; also: what to return whole.
     """
 
     run: Activations
-    samples: Samples
     position: int
+    sample: tuple[Array, ...]
     open_ends: Mapping[Value, tuple[bool, bool]]
     also: tuple[Value, ...] = ()
 
     def take(self) -> tuple[dict[Value, tuple[float, float]], dict[Value, Array]]:
         """The extremes, and the values to return whole."""
-        arrays = self.run(self.position, self.samples[self.position])
+        arrays = self.run(self.position, self.sample)
         seen = {
             value: _extremes(arrays[value], value, ends) for value, ends in self.open_ends.items()
         }

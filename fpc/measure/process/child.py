@@ -1,16 +1,21 @@
-"""Running the program that measures one model, and outliving it."""
+"""Running the program that measures one model, and outliving it.
+
+It may be started before there is a model: it loads its runtime then, and waits.
+"""
 
 from __future__ import annotations
 
 import signal
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from fpc.diagnostics.errors import MeasureError
 from fpc.ir.constant import Array
-from fpc.measure.process.exchange import Plan, Result, read_answer, write_task
+from fpc.measure.process.exchange import WAITING, Plan, Result, read_answer, write_task
 
 TIMEOUT = "timeout"
 _SHOWN_LINES = 10
@@ -41,9 +46,44 @@ def run_program(
             )
         except subprocess.TimeoutExpired:
             raise timed_out(plan.config.timeout_s) from None
-        if done.returncode != 0:
-            raise died(done.returncode, done.stderr)
-        return read_answer(folder)
+        return _answer(folder, done.returncode, done.stderr)
+
+
+@dataclass(frozen=True)
+class WaitingProgram:
+    """A program at work that waits for its one task."""
+
+    process: subprocess.Popen[bytes]
+
+    def run(
+        self, content: bytes, inputs: Sequence[Array], plan: Plan
+    ) -> tuple[tuple[Array, ...], Result]:
+        """As `run_program`."""
+        with tempfile.TemporaryDirectory(prefix="fpc-measure-") as name:
+            folder = Path(name)
+            write_task(folder, content, inputs, plan)
+            try:
+                _, written = self.process.communicate(name.encode(), plan.config.timeout_s)
+            except subprocess.TimeoutExpired:
+                raise timed_out(plan.config.timeout_s) from None
+            return _answer(folder, self.process.returncode, written)
+
+
+@contextmanager
+def waiting_program(command: Sequence[str]) -> Generator[WaitingProgram]:
+    """`command` started, to be given its task; it is ended with the body."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen([*command, WAITING], stdin=pipe, stdout=pipe, stderr=pipe) as process:
+        try:
+            yield WaitingProgram(process)
+        finally:
+            process.kill()
+
+
+def _answer(folder: Path, status: int, written: bytes) -> tuple[tuple[Array, ...], Result]:
+    if status != 0:
+        raise died(status, written)
+    return read_answer(folder)
 
 
 def timed_out(timeout_s: float) -> MeasureError:

@@ -27,6 +27,9 @@ from fpc.measure.protocol import MeasureConfig
 MODEL, INPUTS, PLAN = "model", "inputs.npz", "plan.json"
 OUTPUTS, RESULT = "outputs.npz", "result.json"
 
+WAITING = "-"
+"""Instead of the folder: the program makes itself ready, and reads it from its standard input."""
+
 MARK = 0x66706373
 """No process has this number: Linux gives out less than 2**22 (PID_MAX_LIMIT)."""
 

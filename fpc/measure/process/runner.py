@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from fpc.ir.constant import Array
 from fpc.measure.answers import clocked, one_by_one
 from fpc.measure.device import require_processors
-from fpc.measure.process.child import run_program
+from fpc.measure.process.child import WaitingProgram, run_program, waiting_program
 from fpc.measure.process.exchange import Plan
 from fpc.measure.protocol import Failure, MeasureConfig, Request, Timing
 
@@ -38,6 +39,10 @@ class ProgramRunner:
         """
         plan = Plan(config, "reference", is_timed=False)
         return run_program(self.program, content, inputs, plan)[0]
+
+    def waiting(self) -> AbstractContextManager[WaitingProgram]:
+        """The program at work already, to be given its model; ended with the body."""
+        return waiting_program(self.program)
 
     def _measure(self, request: Request, config: MeasureConfig) -> Timing:
         outputs, result = run_program(self.program, request.content, request.inputs, Plan(config))

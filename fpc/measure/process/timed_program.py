@@ -20,7 +20,15 @@ from fpc.diagnostics.errors import MeasureError, UsageError
 from fpc.ir.constant import Array
 from fpc.measure.device import Machine, device_name, require_processors
 from fpc.measure.median import relative_half_width
-from fpc.measure.process.exchange import Plan, Result, mark, read_task, write_answer, write_error
+from fpc.measure.process.exchange import (
+    WAITING,
+    Plan,
+    Result,
+    mark,
+    read_task,
+    write_answer,
+    write_error,
+)
 from fpc.measure.protocol import MeasureConfig
 
 _ROUND = 10
@@ -56,9 +64,13 @@ def measure_and_leave(
 ) -> None:
     """Read the task from the folder that is the last argument, do it, write the answer there.
 
-    `machine` says where the model that `load` made runs.
+    `machine` says where the model that `load` made runs. A program that waits (`WAITING`) leaves
+    when its input ends without a folder.
     """
-    folder = Path(sys.argv[-1])
+    named = sys.argv[-1] if sys.argv[-1] != WAITING else sys.stdin.readline()
+    if not named:
+        return
+    folder = Path(named)
     content, inputs, plan = read_task(folder)
     try:
         _pin(plan.config.processors)
