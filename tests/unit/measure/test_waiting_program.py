@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from fpc.diagnostics.errors import MeasureError
-from fpc.measure.child import waiting_program
-from fpc.measure.exchange import WAITING, Plan
-from fpc.measure.litert_runner import LiteRtRunner
+from fpc.measure.litert.runner import LiteRtRunner
+from fpc.measure.process.child import waiting_program
+from fpc.measure.process.exchange import WAITING, Plan
 from fpc.measure.protocol import MeasureConfig
-from tests.unit.measure_fixtures import INPUT, request
+from tests.unit.measure.fixtures import INPUT, request
 
 OUTPUTS = Plan(MeasureConfig(), is_timed=False)
 
