@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import fpc
+from fpc.api import PrecisionName
 from fpc.driver.compile import Compiled
 from fpc.zoo import catalog
 
@@ -37,20 +38,25 @@ def noise(network: fpc.Graph) -> NDArray[np.float32]:
     return np.random.default_rng(0).standard_normal((_SAMPLES, *shape)).astype(np.float32)
 
 
-def compiled(name: str, backend: Literal["tflite", "tvm"], target: str) -> Compiled:
-    """A network compiled in int8."""
+def compiled(
+    name: str, backend: Literal["tflite", "tvm"], target: str, precision: PrecisionName = "int8"
+) -> Compiled:
+    """A network compiled."""
     network = float_network(name)
+    is_float = precision == "float32"
     return fpc.compile(
         network,
         target=target,
         backend=backend,
-        precision="int8",
-        calibration=list(noise(network)),
+        precision=precision,
+        calibration=None if is_float else list(noise(network)),
         recipe="min-max",
         allow_degraded=True,
     )
 
 
-def artifact(name: str, backend: Literal["tflite", "tvm"], target: str) -> bytes:
-    """What runs of a network compiled in int8."""
-    return compiled(name, backend, target).model
+def artifact(
+    name: str, backend: Literal["tflite", "tvm"], target: str, precision: PrecisionName = "int8"
+) -> bytes:
+    """What runs of a compiled network."""
+    return compiled(name, backend, target, precision).model

@@ -53,6 +53,7 @@ def run(
             "--output", "-o", help="The table, for --tiles; what it has is not compared again."
         ),
     ] = Path("tiles.json"),
+    int16: Annotated[bool, typer.Option("--int16", help="Tune kernels of 16 bits.")] = False,
     input_shape: InputShapes = None,
     json: Json = False,
 ) -> None:
@@ -60,18 +61,21 @@ def run(
 
     A tile counts only when its kernel has every bit of the interpreter.
     """
+    from fpc.driver.options import Precision
     from fpc.driver.tune import TuneOptions, tune
 
-    options = TuneOptions(output, target, kernel_place(on), budget, parse_input_shapes(input_shape))
+    precision = Precision.INT16 if int16 else Precision.INT8
+    shapes = parse_input_shapes(input_shape)
+    options = TuneOptions(output, target, kernel_place(on), budget, shapes, precision)
     with progress_bars(enabled=not json) as progress:
         tuned = tune(models, options, progress)
     if json:
         print_document({"file": str(output), **asdict(tuned)})
         return
-    _print(tuned, output)
+    _print(tuned, output, precision.value)
 
 
-def _print(tuned: Tuned, output: Path) -> None:
+def _print(tuned: Tuned, output: Path, precision: str) -> None:
     unit, size = _SHOWN[tuned.unit]
     standard_output().print(f"{tuned.evidence}: {tuned.machine}")
     headings = ("network", "kernels", "known", f"{unit} by rules", f"{unit} tuned", "gain")
@@ -84,7 +88,7 @@ def _print(tuned: Tuned, output: Path) -> None:
         )
     standard_output().print(
         f"{tuned.compared} kernels for {tuned.isa} compared: "
-        f"fpc compile MODEL.onnx --int8 --backend tvm --tiles {output}"
+        f"fpc compile MODEL.onnx --{precision} --backend tvm --tiles {output}"
     )
 
 

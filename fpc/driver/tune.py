@@ -23,6 +23,7 @@ from fpc.diagnostics.progress import Progress, silent
 from fpc.driver.artifact import check_file_writable, write_file
 from fpc.driver.backend import isa_of
 from fpc.driver.measure import name_of
+from fpc.driver.options import Precision
 from fpc.driver.tune_kernel import best_tile
 from fpc.driver.tune_network import cases_of
 from fpc.ir.graph import Graph
@@ -51,6 +52,8 @@ class TuneOptions:
     on: Tracker | Literal["host", "qemu"] | None = None
     budget_s: float | None = None
     input_shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict[str, tuple[int, ...]])
+    precision: Precision = Precision.INT8
+    """What float models are quantised in."""
 
 
 @dataclass(frozen=True)
@@ -174,7 +177,9 @@ def _networks(
     found: dict[str, list[Case]] = {}
     for index, model in enumerate(models):
         progress("compile", index, len(models))
-        found[name_of(model)] = cases_of(model, options.input_shapes, compiled, isa)
+        found[name_of(model)] = cases_of(
+            model, options.input_shapes, compiled, isa, options.precision
+        )
     progress("compile", len(models), len(models))
     return found
 

@@ -26,22 +26,29 @@ _SAMPLES = 3
 
 
 def cases_of(
-    model: Path | Graph, input_shapes: Mapping[str, tuple[int, ...]], target: Target, isa: Isa
+    model: Path | Graph,
+    input_shapes: Mapping[str, tuple[int, ...]],
+    target: Target,
+    isa: Isa,
+    precision: Precision = Precision.INT8,
 ) -> list[Case]:
     """The kernels of a model with a choice of tiles, and what they compute of noise.
 
-    Any `FpcError` names the model.
+    A float model is quantised in `precision`. Any `FpcError` names the model.
     """
     with naming(model):
-        graph = _int8(model, input_shapes, target)
+        graph = _integers(model, input_shapes, target, precision)
         planned = plan(graph, isa, TileTable(isa.name))
     calls = tuple(tilable(planned, isa).values())
     values = run_keeping(graph, random_inputs(graph), needed(planned, calls), NUMERICS)
     return list(cases(planned, calls, values))
 
 
-def _int8(
-    model: Path | Graph, input_shapes: Mapping[str, tuple[int, ...]], target: Target
+def _integers(
+    model: Path | Graph,
+    input_shapes: Mapping[str, tuple[int, ...]],
+    target: Target,
+    wanted: Precision,
 ) -> Graph:
     """The model as `compile_model` hands it to a back end, ranges from noise.
 
@@ -52,7 +59,7 @@ def _int8(
     precision = integer_precision(imported.graph)
     options = CompileOptions(
         target=target.name,
-        precision=precision or Precision.INT8,
+        precision=precision or wanted,
         calibration=[random_inputs(imported.graph, seed) for seed in range(_SAMPLES)],
         recipe="min-max",
         allow_degraded=True,

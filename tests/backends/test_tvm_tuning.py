@@ -20,8 +20,10 @@ from fpc.backends.tvm.tuning.tile_space import tile_space, untiled
 from fpc.backends.tvm.tuning.tile_table import Circumstances, TileTable, TunedKernel
 from fpc.diagnostics.errors import BackendError, MeasureError, UsageError
 from fpc.driver import tune_kernel
+from fpc.driver.options import Precision
 from fpc.driver.tune import TuneOptions, tune
 from fpc.driver.tune_kernel import Refusal, best_tile, costs_of
+from fpc.ir.dtype import DType
 from fpc.measure.kernels.exchange import KernelOrder
 from fpc.measure.kernels.here import HostKernelRunner
 from fpc.measure.kernels.protocol import KernelCondition, KernelCosts, KernelTask
@@ -126,8 +128,9 @@ def test_without_a_right_kernel_to_begin_with_nothing_is_tuned():
     assert any("SIGABRT; assertion failed" in note for note in caught.value.notes)
 
 
-def test_candidates_are_compiled_checked_and_timed():
-    given = case()
+@pytest.mark.parametrize("dtype", [DType.I8, DType.I16])
+def test_candidates_are_compiled_checked_and_timed(dtype):
+    given = pointwise_case(HERE, dtype)
     candidates = [given.kernel, *other_tiles(given.kernel)[:2]]
     for answer in costs_of(given, candidates, HERE, HostKernelRunner()):
         assert isinstance(answer, float)
@@ -301,3 +304,7 @@ def test_a_network_is_tuned_once(tmp_path, monkeypatch):
     again = tune([two_layers()], options, runner=runner)
     assert (again.compared, again.left) == (0, 0)
     assert len(runner.tasks) == 2
+    wide = replace(options, budget_s=None, precision=Precision.INT16)
+    assert tune([two_layers()], wide, runner=runner).compared == 2
+    assert all(name.startswith("fpc_wide_") for task in runner.tasks[2:] for name in task.names)
+    assert tune([two_layers()], options, runner=runner).left == 0

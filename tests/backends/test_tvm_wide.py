@@ -19,6 +19,7 @@ from tests.backends.tflite_graphs import random_inputs
 from tests.backends.tflite_integer_cases import cases
 from tests.backends.tvm_draws import (
     NHWC,
+    convolution_of_whole_lines,
     drawn_convolution,
     drawn_dense,
     drawn_of_two,
@@ -53,6 +54,7 @@ def test_int16_of_odd_shapes(isa):
     graphs = [drawn_convolution(Draw(seed, DType.I16)) for seed in range(8)]
     graphs += [drawn_dense(Draw(seed, DType.I16)) for seed in range(4)]
     graphs += [drawn_of_two(Draw(seed, DType.I16)) for seed in range(8)]
+    graphs.append(convolution_of_whole_lines(Draw(7, DType.I16)))
     assert_kernels_agree(graphs, [extreme_inputs(graph) for graph in graphs], isa)
 
 

@@ -12,23 +12,24 @@ from fpc.driver.watch import random_inputs
 from fpc.interp.executor import run_keeping
 from fpc.interp.numerics import Numerics
 from fpc.ir import ops
+from fpc.ir.dtype import DType
 from fpc.ir.graph import Graph
 from fpc.ir.op import Layout
 from fpc.ir.types import f32
 from tests.numeric.integer_cases import Draw, one_op
 
 
-def pointwise() -> Graph:
-    """32 positions, 24 channels, 40 units."""
-    draw = Draw(5)
+def pointwise(dtype: DType = DType.I8) -> Graph:
+    """32 positions, 24 channels, 40 units; activations and weights of a type."""
+    draw = Draw(5, dtype, dtype)
     x = draw.type((1, 4, 8, 24))
     w, b, scale = draw.weights((40, 1, 1, 24), x)
     return one_op(ops.Conv2d(layout=Layout.NHWC), [x, w, b], draw.quant(scale))
 
 
-def pointwise_case(isa: Isa) -> Case:
+def pointwise_case(isa: Isa, dtype: DType = DType.I8) -> Case:
     """The only kernel of `pointwise`."""
-    graph = pointwise()
+    graph = pointwise(dtype)
     planned = plan(graph, isa, TileTable(isa.name))
     calls = tuple(tilable(planned, isa).values())
     keep = needed(planned, calls)

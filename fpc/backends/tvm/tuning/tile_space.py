@@ -14,18 +14,32 @@ from fpc.backends.tvm.kernels.convolution import Convolution, ConvolutionTile
 from fpc.backends.tvm.kernels.depthwise import Depthwise, DepthwiseTile
 from fpc.backends.tvm.kernels.depthwise_columns import DepthwiseColumns
 from fpc.backends.tvm.kernels.table import AnyKernel
+from fpc.backends.tvm.kernels.wide.convolution import WideConvolution, wide_tiles
+from fpc.backends.tvm.kernels.wide.depthwise import WideDepthwise
+from fpc.backends.tvm.kernels.wide.depthwise_columns import WideDepthwiseColumns
+from fpc.ir.dtype import DType
 
 
 def tile_space(kernel: AnyKernel, isa: Isa) -> Iterator[AnyKernel]:
-    """The kernel with each tile that it may have; nothing for a kernel without tiles."""
+    """The kernel with each tile that it may have.
+
+    Nothing for a kernel without tiles, and for those of floats, whose results are compared with
+    nothing bit by bit.
+    """
     match kernel:
         case Convolution():
             for tile in convolution.tiles(kernel, isa):
                 yield replace(kernel, tile=tile)
+        case WideConvolution() if kernel.sums is not DType.F32:
+            for tile in wide_tiles(kernel, isa):
+                yield replace(kernel, tile=tile)
         case Depthwise():
             for tile in depthwise.tiles(kernel.window, isa):
                 yield replace(kernel, tile=tile)
-        case DepthwiseColumns():
+        case DepthwiseColumns() | WideDepthwiseColumns():
+            for tile in depthwise.line_tiles(kernel.window, isa):
+                yield replace(kernel, tile=tile)
+        case WideDepthwise() if kernel.sums is not DType.F32:
             for tile in depthwise.line_tiles(kernel.window, isa):
                 yield replace(kernel, tile=tile)
         case _:
@@ -39,7 +53,11 @@ def untiled(kernel: AnyKernel) -> AnyKernel:
             tile = ConvolutionTile(1, 1)
             plain = replace(kernel, tile=tile, padding=0, residual=None)
             return replace(plain, saturates=False, rectifies=False)
+        case WideConvolution():
+            return replace(kernel, tile=ConvolutionTile(1, 1), residual=None)
         case Depthwise() | DepthwiseColumns():
             return replace(kernel, tile=DepthwiseTile(1), saturates=False, rectifies=False)
+        case WideDepthwise() | WideDepthwiseColumns():
+            return replace(kernel, tile=DepthwiseTile(1))
         case _:
             return kernel

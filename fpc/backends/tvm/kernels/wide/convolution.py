@@ -66,6 +66,11 @@ class WideConvolution(WindowSums):
         depth = isa.lanes if self.parts > 1 else dot.depth
         return Groups(self.group_count, channels, units, dot.lanes, depth)
 
+    def depth(self, isa: Isa) -> int:
+        """Terms of every sum, padded to whole dot products."""
+        across = 1 if self.by_line else self.window.kernel[1]
+        return self.window.kernel[0] * across * self._steps(isa) * wide_dot(isa, self.sums).depth
+
     def lower(self, library: Library, isa: Isa) -> Schedule:
         """The loops, scheduled."""
         dot, window, units = wide_dot(isa, self.sums), self.window, self.units(isa)

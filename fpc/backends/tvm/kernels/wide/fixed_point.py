@@ -15,9 +15,9 @@ FACTOR = Parameter(DType.I64, (5,))
 any, which rounds halves away from zero."""
 
 
-SMALL_FACTOR = Parameter(DType.I32, (5,))
-"""A factor of 1 or less: the significand's upper 15 bits and its lower 16, and the last three of a
-`FACTOR`."""
+SMALL_FACTOR = Parameter(DType.I32, (6,))
+"""A factor of 1 or less: the significand, its upper 15 bits and its lower 16, and the last three of
+a `FACTOR`."""
 
 
 def factor_of(multiplier: QuantizedMultiplier) -> Array:
@@ -31,7 +31,8 @@ def factor_of(multiplier: QuantizedMultiplier) -> Array:
 def small_factor_of(multiplier: QuantizedMultiplier) -> Array:
     """The parameter `SMALL_FACTOR` of a multiplier that has no bits to the left."""
     _, significand, *shift = factor_of(multiplier).tolist()
-    return np.array((significand >> 16, significand & 0xFFFF, *shift), np.int32)
+    halves = significand >> 16, significand & 0xFFFF
+    return np.array((significand, *halves, *shift), np.int32)
 
 
 def scaled(library: Library, value: Expression, factor: Tensor) -> Expression:
@@ -51,14 +52,16 @@ def scaled_int16(library: Library, value: Expression, factor: Tensor) -> Express
 
     It is (2**15 x (2**16 h + l) + 2**30) >> 31, or x h + ((x l + 2**15) >> 16).
     """
-    high = value * factor[0] + ((value * factor[1] + (1 << 15)) >> 16)
+    high = value * factor[1] + ((value * factor[2] + (1 << 15)) >> 16)
     return _shifted(library, high, factor)
 
 
 def scaled_int32(library: Library, value: Expression, factor: Tensor) -> Expression:
     """An int32 times a `SMALL_FACTOR`, as int32: `scaled` with one product of 64 bits."""
-    significand = (factor[0] << 16) + factor[1]
-    wide, times = (library.cast(each, DType.I64) for each in (value, significand))
+    # TVM would take 64-bit sums of what a sum is of. LLVM drops the bound, and as it sees 32 bits
+    # become 64, it takes the short product.
+    bounded = library.maximum(value, library.i32(DType.I32.minimum))
+    wide, times = (library.cast(each, DType.I64) for each in (bounded, factor[0]))
     nudge = library.constant(1 << 30, DType.I64)
     high = (wide * times + nudge) >> library.constant(31, DType.I64)
     return _shifted(library, library.i32(high), factor)
@@ -66,6 +69,6 @@ def scaled_int32(library: Library, value: Expression, factor: Tensor) -> Express
 
 def _shifted(library: Library, high: Expression, factor: Tensor) -> Expression:
     """An int32 shifted by the bits to the right, halves away from zero."""
-    right, half, rounds = (factor[index] for index in (2, 3, 4))
+    right, half, rounds = (factor[index] for index in (3, 4, 5))
     sign = (high >> library.constant(31, DType.I32)) & rounds
     return (high + sign + half) >> right

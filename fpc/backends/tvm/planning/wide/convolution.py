@@ -13,13 +13,13 @@ from fpc.backends.tvm.kernels.column_sums import pack_columns
 from fpc.backends.tvm.kernels.convolution import ConvolutionTile
 from fpc.backends.tvm.kernels.depthwise import pack_taps
 from fpc.backends.tvm.kernels.groups import Groups
-from fpc.backends.tvm.kernels.wide.convolution import WideConvolution, wide_dot, wide_tiles
+from fpc.backends.tvm.kernels.wide.convolution import WideConvolution, wide_dot
 from fpc.backends.tvm.kernels.wide.depthwise import WideDepthwise
 from fpc.backends.tvm.kernels.wide.depthwise_columns import WideDepthwiseColumns
 from fpc.backends.tvm.kernels.window import Window
 from fpc.backends.tvm.planning.convolution import is_depthwise, tap_by_tap, ungrouped, window_of
 from fpc.backends.tvm.planning.site import Site, SumOfProducts
-from fpc.backends.tvm.planning.tiles import line_tile
+from fpc.backends.tvm.planning.tiles import line_tile, wide_convolution_tile
 from fpc.backends.tvm.planning.transposed_convolution import spread_for
 from fpc.backends.tvm.planning.wide.accumulators import accumulators_of
 from fpc.backends.tvm.planning.wide.elementwise import int16_sum_numbers
@@ -82,7 +82,7 @@ def _multiply(
     if (parts, seen.count) == (1, 1) and _lies_in_lines(x.buffer, window, isa):
         plain = replace(plain, by_line=True)
         filters = weights.astype(filters.dtype).reshape(len(weights), window.kernel[0], -1)
-    tile = max(wide_tiles(plain, isa), key=lambda tile: _arithmetic_intensity(tile, seen))
+    tile = wide_convolution_tile(plain, isa)
     packed = wide_dot(isa, sums).pack(filters)
     operands = [x] if residual is None else [x, residual]
     site.emit(replace(plain, tile=tile), operands, [packed, *parameters, *numbers])
@@ -102,12 +102,6 @@ def _residual_of(site: SumOfProducts) -> tuple[Stored | None, list[Array]]:
 def _lies_in_lines(x: Buffer, window: Window, isa: Isa) -> bool:
     """Whether the pixels of a line lie side by side, of too few channels for a vector."""
     return x.columns == x.width < isa.lanes and window.kernel[1] > 1 and window.dilations[1] == 1
-
-
-def _arithmetic_intensity(tile: ConvolutionTile, groups: Groups) -> tuple[float, int]:
-    """Products a load of activations or weights; the wider tile of two equals."""
-    loads = tile.positions * groups.loads(tile.vectors) + tile.vectors
-    return tile.positions * tile.vectors / loads, tile.vectors
 
 
 def _depthwise(site: Site[Conv2d], window: Window, weights: Array) -> None:
