@@ -49,6 +49,11 @@ class Backend(Protocol):
         """The packages whose versions a report states."""
         ...
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What users should know of the way artifacts are made."""
+        ...
+
     def emit(self, graph: Graph, provenance: Mapping[str, str]) -> Emitted:
         """The artifact that computes `graph`."""
         ...
@@ -77,12 +82,15 @@ def backend_for(target: Target, tiles: Path | None = None) -> Backend:
             )
         return TfliteBackend()
     from fpc.backends.tvm.requirements import require_tvm
-    from fpc.backends.tvm.tuning.tables import filled_tiles_of_file, shipped_tiles
+    from fpc.backends.tvm.tuning.tables import filled_tiles_of_file, notes_on, shipped_tiles
 
     require_tvm()
     isa = isa_of(target)
     own = shipped_tiles(isa)
-    return TvmBackend(isa, own if tiles is None else filled_tiles_of_file(tiles, isa).over(own))
+    if tiles is None:
+        return TvmBackend(isa, own)
+    table = filled_tiles_of_file(tiles, isa)
+    return TvmBackend(isa, table.over(own), notes_on(table, isa, tiles, target.name))
 
 
 @dataclass(frozen=True)
@@ -90,6 +98,7 @@ class TfliteBackend:
     """A .tflite file, run by LiteRT."""
 
     libraries: tuple[str, ...] = ("ai-edge-litert", "tflite")
+    notes: tuple[str, ...] = ()
 
     def emit(self, graph: Graph, provenance: Mapping[str, str]) -> Emitted:
         """The .tflite file."""
@@ -111,6 +120,7 @@ class TvmBackend:
 
     isa: Isa
     tiles: TileTable | None = None
+    notes: tuple[str, ...] = ()
     libraries: tuple[str, ...] = ("apache-tvm", "apache-tvm-ffi")
 
     def emit(self, graph: Graph, provenance: Mapping[str, str]) -> Emitted:

@@ -93,7 +93,7 @@ def _compile(
     verify = until_done.enter_context(backend.verifying())
     with timer.stage("import"):
         imported = imported_from(model, options.input_shapes, simplify=options.simplify)
-    notes = list(imported.notes)
+    notes = [*backend.notes, *imported.notes]
     source_precision = integer_precision(imported.graph)
     if source_precision is not None:
         require_no_float_network(options)

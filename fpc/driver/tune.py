@@ -12,8 +12,8 @@ from typing import Literal
 from fpc.backends.tvm.isa.description import Isa
 from fpc.backends.tvm.isa.table import runs_here
 from fpc.backends.tvm.kernels.table import AnyKernel
-from fpc.backends.tvm.requirements import PINNED, require_tvm
-from fpc.backends.tvm.sources import kernels_digest
+from fpc.backends.tvm.requirements import require_tvm
+from fpc.backends.tvm.sources import kernel_versions
 from fpc.backends.tvm.tuning.case import Case
 from fpc.backends.tvm.tuning.tables import tiles_of_file
 from fpc.backends.tvm.tuning.tile_space import untiled
@@ -166,7 +166,7 @@ def _circumstances(condition: KernelCondition) -> Circumstances:
         date=datetime.now(UTC).date().isoformat(),
         evidence=condition.evidence,
         unit=condition.unit,
-        versions={**PINNED, "kernels": kernels_digest()[:16], **condition.versions},
+        versions={**kernel_versions(), **condition.versions},
     )
 
 

@@ -14,8 +14,9 @@ from fpc.backends.tvm.isa.table import ISAS, isa_of_this_machine
 from fpc.backends.tvm.kernels.table import AnyKernel
 from fpc.backends.tvm.planner import plan
 from fpc.backends.tvm.program import Program
+from fpc.backends.tvm.sources import kernel_versions
 from fpc.backends.tvm.tuning.case import Case
-from fpc.backends.tvm.tuning.tables import shipped_tiles, tiles_of_file
+from fpc.backends.tvm.tuning.tables import notes_on, shipped_tiles, tiles_of_file
 from fpc.backends.tvm.tuning.tile_space import tile_space, untiled
 from fpc.backends.tvm.tuning.tile_table import Circumstances, TileTable, TunedKernel
 from fpc.diagnostics.errors import BackendError, MeasureError, UsageError
@@ -225,6 +226,20 @@ def test_a_tile_that_the_kernel_cannot_have_changes_nothing():
     given = case()
     odd = replace(given.kernel, tile=replace(given.kernel.tile, positions=7))
     assert table(odd).tuned(given.kernel, HERE) == given.kernel
+
+
+def test_users_hear_of_tiles_found_with_other_kernels_and_of_those_that_are_gone():
+    kernel = case().kernel
+    odd = replace(kernel, tile=replace(kernel.tile, positions=7))
+    now = THEN.model_copy(update={"versions": {**kernel_versions(), "a simulator": "3"}})
+    file = Path("mine.json")
+    assert notes_on(TileTable(HERE.name).with_entry(entry(kernel), now), HERE, file, "host") == ()
+    [older] = notes_on(table(kernel), HERE, file, "host")
+    assert older.startswith("1 of 1 tiles in mine.json were found with other versions")
+    assert "`fpc tune MODEL.onnx --target host -o mine.json`" in older
+    [gone] = notes_on(TileTable(HERE.name).with_entry(entry(odd), now), HERE, file, "host")
+    assert gone.startswith("1 of 1 tiles in mine.json are none")
+    assert len(notes_on(table(odd), HERE, file, "host")) == 2
 
 
 def test_the_later_entry_counts_and_the_earlier_goes():

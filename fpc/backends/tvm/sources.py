@@ -6,6 +6,8 @@ import hashlib
 from functools import cache
 from pathlib import Path
 
+from fpc.backends.tvm.requirements import PINNED
+
 _FOLDER = Path(__file__).parent
 _OF_KERNELS = ("isa", "kernels", "library")
 
@@ -20,6 +22,11 @@ def sources_digest() -> str:
 def kernels_digest() -> str:
     """A digest of the kernels alone: it changes with the code of one in a certain tile."""
     return _digest(*_OF_KERNELS)
+
+
+def kernel_versions() -> dict[str, str]:
+    """What decides about the machine code of a kernel: TVM's releases and the kernels' sources."""
+    return {**PINNED, "kernels": kernels_digest()[:16]}
 
 
 def _digest(*parts: str) -> str:

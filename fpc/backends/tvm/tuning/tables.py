@@ -6,10 +6,10 @@ from functools import cache
 from pathlib import Path
 
 from fpc.backends.tvm.isa.description import Isa
-from fpc.backends.tvm.kernels.table import AnyKernel
+from fpc.backends.tvm.sources import kernel_versions
 from fpc.backends.tvm.tuning.tile_space import tile_space
 from fpc.backends.tvm.tuning.tile_table import TileTable
-from fpc.diagnostics.errors import BackendError, UsageError
+from fpc.diagnostics.errors import UsageError
 
 _SHIPPED = Path(__file__).parents[1] / "tiles"
 
@@ -23,7 +23,7 @@ def tiles_of_file(file: Path, isa: Isa) -> TileTable:
     """The table in `file`.
 
     `UsageError` (`usage.tiles`) when there is none or it is for another instruction set,
-    `BackendError` (`backend.tiles`) for what cannot be read and for tiles that kernels do not have.
+    `BackendError` (`backend.tiles`) for what cannot be read.
     """
     try:
         text = file.read_text(encoding="utf-8", errors="replace")
@@ -38,9 +38,6 @@ def tiles_of_file(file: Path, isa: Isa) -> TileTable:
             f"{file} has tiles for {table.isa}, and the target has {isa.name}",
             help="leave it out, or tune on a machine like the target",
         )
-    for tuning in table.tunings:
-        for one in tuning.kernels:
-            _require_known(one.kernel, isa, file)
     return table
 
 
@@ -56,15 +53,28 @@ def filled_tiles_of_file(file: Path, isa: Isa) -> TileTable:
     return table
 
 
-def _require_known(kernel: AnyKernel, isa: Isa, file: Path) -> None:
-    if kernel in tile_space(kernel, isa):
-        return
-    raise BackendError(
-        "tiles",
-        f"{file} has a tile that this version of fpc does not know",
-        notes=[f"{getattr(kernel, 'tile', None)} of a {kernel.family} kernel for {isa.name}"],
-        help="tune again into another file",
-    )
+def notes_on(table: TileTable, isa: Isa, file: Path, target: str) -> tuple[str, ...]:
+    """What there is to know of a user's `table` before its tiles are taken for `target`.
+
+    fpc's own tables get no notes: a test sees to it that kernels still have their tiles, and users
+    cannot better them but with tables of their own.
+    """
+    tilings = [(tuning, one) for tuning in table.tunings for one in tuning.kernels]
+    others = sum(not tuning.circumstances.are_of(kernel_versions()) for tuning, _ in tilings)
+    gone = sum(one.kernel not in tile_space(one.kernel, isa) for _, one in tilings)
+    notes: list[str] = []
+    if others:
+        notes.append(
+            f"{others} of {len(tilings)} tiles in {file} were found with other versions of fpc's "
+            "kernels or of TVM: results are right with them all the same, but others may be faster "
+            f"now. `fpc tune MODEL.onnx --target {target} -o {file}` compares them again"
+        )
+    if gone:
+        notes.append(
+            f"{gone} of {len(tilings)} tiles in {file} are none that kernels of this version may "
+            "have: tiles by rules take their place"
+        )
+    return tuple(notes)
 
 
 @cache

@@ -37,6 +37,10 @@ class Circumstances(_Part):
         """Whether measuring under `other` would find the same, whatever the day."""
         return self.model_copy(update={"date": other.date}) == other
 
+    def are_of(self, versions: Mapping[str, str]) -> bool:
+        """Whether tiles were compared with all of these `versions`."""
+        return versions.items() <= self.versions.items()
+
 
 class TunedKernel(_Part):
     """A kernel in its best tile, and what a call costs in that and in the one that rules give."""
