@@ -8,8 +8,8 @@ the peak the fastest of all. A network's share is weighted by time: the multiply
 those of padded channels left out, by the time they take together and by the peak.
 
 The bound is what the instructions for vectors allow, two a cycle: a dot product of 4 terms of 16
-units is one, a vector of sums that is requantised takes 4.5 more, or 7 in a tile that is none for
-the instruction set's narrowing. What the addition of a residual takes is not counted.
+units is one, and a vector of sums that is requantised, or added to a residual, takes as many more
+as `end_instructions` counts.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from fpc.backends.tvm.isa.x86_avx512_vnni import X86_AVX512_VNNI
 from fpc.backends.tvm.kernels.convolution import Convolution
 from fpc.backends.tvm.library import Library
 from fpc.backends.tvm.planner import plan
+from fpc.backends.tvm.planning.tiles import end_instructions
 from fpc.backends.tvm.relax_program import function_names
 
 _TURN_S = 5e-4
@@ -98,8 +99,7 @@ class Share:
         """All calls at the bound."""
         isa, kernel = X86_AVX512_VNNI, self.kernel
         sums = kernel.stored.rows * kernel.units(isa) // isa.lanes
-        end = 7 if kernel.narrowing(isa) is None else 4.5
-        instructions = sums * (kernel.depth(isa) / isa.dot.depth + end)
+        instructions = sums * (kernel.depth(isa) / isa.dot.depth + end_instructions(kernel, isa))
         return self.calls * instructions * _PRODUCTS / self.peak
 
     def __str__(self) -> str:

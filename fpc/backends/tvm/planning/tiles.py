@@ -19,17 +19,18 @@ _SHORT_SUM = 32
 """Terms up to which a tile's start and end take longer than its sums."""
 _SHORT_WIDE_SUM = 160
 _TOLERANCE = 0.04
+_CLAMPING, _ADDING = 7, 17
+"""Instructions that make bytes of a single vector of sums, without and with a residual."""
 
 
 def convolution_tile(convolution: Convolution, isa: Isa) -> ConvolutionTile:
     """The tile that takes the fewest cycles a product, as a simple machine counts them.
 
     The machine does two loads a cycle, and dot products as the instruction set says; weights that
-    do not stay in the first cache come at half the speed. A sum is requantised by 7
-    instructions, or by 4.5 in tiles that fit the instruction set's narrowing. Of tiles that it
-    finds equal, the one whose number of sums is nearest to what was found best by measuring 15
-    shapes on a Xeon with AVX512-VNNI: 20 of 28 registers, or 14 for short sums, whose ends then
-    overlap.
+    do not stay in the first cache come at half the speed. A sum takes its `end_instructions`, two a
+    cycle. Of tiles that it finds equal, the one whose number of sums is nearest to what was found
+    best by measuring 15 shapes on a Xeon with AVX512-VNNI: 20 of 28 registers, or 14 for short
+    sums, whose ends then overlap.
 
     Where sums are kept in parts, the one with the fewest loads, written out as far as may be: of
     all tiles `fpc tune` finds these best for a simulated Cortex-A72. Short sums without a loop take
@@ -87,8 +88,18 @@ def takes_groups(grouped: Convolution, isa: Isa) -> bool:
 def _cycles_of_sum(tile: ConvolutionTile, convolution: Convolution, isa: Isa) -> float:
     """Cycles a sum, its requantisation included."""
     steps = convolution.depth(isa) // isa.dot.depth
-    narrows = replace(convolution, tile=tile).narrowing(isa) is not None
-    return steps * _cycles(tile, convolution, isa) + (2.25 if narrows else 3.5)
+    end = end_instructions(replace(convolution, tile=tile), isa)
+    return steps * _cycles(tile, convolution, isa) + end / 2
+
+
+def end_instructions(convolution: Convolution, isa: Isa) -> float:
+    """Instructions that requantise a vector of sums, as it is or together with others."""
+    narrowing = convolution.narrowing(isa)
+    if narrowing is not None:
+        return narrowing.instructions
+    if convolution.residual is not None:
+        return _ADDING
+    return _CLAMPING - 1 if convolution.rectifies else _CLAMPING
 
 
 def _cycles(tile: ConvolutionTile, convolution: Convolution, isa: Isa) -> float:
