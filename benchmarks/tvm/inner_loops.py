@@ -15,8 +15,9 @@ from typing import Any
 
 from fpc.backends.tvm.buffer import Buffer
 from fpc.backends.tvm.isa.neon_mlal import NEON_MLAL
-from fpc.backends.tvm.kernels.convolution import Convolution, ConvolutionTile
+from fpc.backends.tvm.kernels.convolution import Convolution
 from fpc.backends.tvm.kernels.depthwise import Depthwise
+from fpc.backends.tvm.kernels.filters import ConvolutionTile
 from fpc.backends.tvm.kernels.window import Window
 from fpc.backends.tvm.library import Library
 from fpc.backends.tvm.planning.tiles import depthwise_tile

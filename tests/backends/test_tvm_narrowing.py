@@ -10,8 +10,9 @@ import pytest
 from fpc.backends.tvm.assembler import Plan
 from fpc.backends.tvm.isa.description import Isa, SumEnd
 from fpc.backends.tvm.isa.table import ISAS, runs_here
-from fpc.backends.tvm.kernels.convolution import Convolution, ConvolutionTile
+from fpc.backends.tvm.kernels.convolution import Convolution
 from fpc.backends.tvm.kernels.depthwise import DepthwiseTile
+from fpc.backends.tvm.kernels.filters import ConvolutionTile
 from fpc.backends.tvm.planner import plan
 from fpc.interp.executor import run
 from fpc.interp.numerics import Numerics

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
-from fpc.backends.tvm.buffer import Buffer, Parameter, round_up
+from fpc.backends.tvm.buffer import Parameter
 from fpc.backends.tvm.isa.description import DotProduct, Isa, Narrowing
+from fpc.backends.tvm.kernels.filters import ConvolutionTile, Filters
 from fpc.backends.tvm.kernels.groups import Groups
-from fpc.backends.tvm.kernels.kernel import WindowSums
-from fpc.backends.tvm.kernels.loops import Start, fill_then_copy, vectorise_rows
+from fpc.backends.tvm.kernels.loops import Start
 from fpc.backends.tvm.kernels.requantise import (
     TOTALS,
     Epilogue,
@@ -21,85 +21,35 @@ from fpc.backends.tvm.kernels.requantise import (
     start_from_bias,
     sum_end,
 )
-from fpc.backends.tvm.kernels.window import Reading
-from fpc.backends.tvm.library import Expression, Library, Loop, Schedule, Tensor
+from fpc.backends.tvm.library import Expression, Library, Loop, Schedule
 from fpc.ir.dtype import DType
 
-_LARGEST_TILE = 32
 _WRITTEN_OUT = 8
 """Steps of a sum that may be written out as a whole where a sum is kept in parts."""
 
 
 @dataclass(frozen=True)
-class ConvolutionTile:
-    """How many neighbouring positions and vectors of units are summed in registers at a time.
+class Convolution(Filters):
+    """Sums of 8-bit products, requantised.
 
-    `unroll` is how many dot products deep the innermost loop is written out.
-    """
-
-    positions: int
-    vectors: int
-    unroll: int = 1
-
-    @property
-    def sums(self) -> int:
-        """How many vectors of sums are kept in registers."""
-        return self.positions * self.vectors
-
-
-@dataclass(frozen=True)
-class Convolution(WindowSums):
-    """Sums over taps and input channels for every position and output channel, requantised.
-
-    A pointwise convolution or a dense layer is one with `Window.over_rows`. `by_line`, what a
-    window sees of a line are the terms of one tap: pixels of few channels lie there side by side,
-    and the padding between lines is known (`padding`, as stored). The result is the sum with a
-    `residual` where there is one. With a `group_count` units see the channels of their groups.
+    `by_line`, padding between lines is known: `padding`, as stored.
     """
 
     family: Literal["convolution"] = field(default="convolution", kw_only=True)
 
     tile: ConvolutionTile
     saturates: bool = False
-    by_line: bool = False
     padding: int = 0
-    residual: Buffer | None = None
-    group_count: int = 1
     rectifies: bool = False
 
-    @property
-    def operands(self) -> tuple[Buffer, ...]:
-        """The map, and what is added to the requantised sums."""
-        return (self.operand,) if self.residual is None else (self.operand, self.residual)
-
-    @property
-    def channels_seen(self) -> int:
-        """Those of its unit's group."""
-        return self.operand.width // self.group_count
-
-    def units(self, isa: Isa) -> int:
-        """Output channels that are computed, whole vectors."""
-        return round_up(self.stored.width, isa.dot.lanes)
+    def dot(self, isa: Isa) -> DotProduct:
+        """That of the instruction set."""
+        return isa.dot
 
     def groups(self, isa: Isa) -> Groups:
         """Which channels the vectors of units see."""
         channels, units = self.operand.width, self.stored.width
         return Groups(self.group_count, channels, units, isa.dot.lanes, isa.dot.depth)
-
-    def depth(self, isa: Isa) -> int:
-        """Terms of every sum, padded to whole dot products."""
-        return self.window.kernel[0] * self._taps_across * self.steps(isa) * isa.dot.depth
-
-    def steps(self, isa: Isa) -> int:
-        """Dot products of every tap."""
-        if self.by_line:
-            return -(-self.window.kernel[1] * self.operand.width // isa.dot.depth)
-        return self.groups(isa).span // isa.dot.depth
-
-    @property
-    def _taps_across(self) -> int:
-        """Taps of a line of the kernel."""
-        return 1 if self.by_line else self.window.kernel[1]
 
     def narrowing(self, isa: Isa) -> Narrowing | None:
         """The instructions that end its tile, where there are such."""
@@ -110,12 +60,9 @@ class Convolution(WindowSums):
     def lower(self, library: Library, isa: Isa) -> Schedule:
         """The loops, scheduled."""
         dot, window = isa.dot, self.window
-        taps_v, taps_h = window.kernel[0], self._taps_across
-        steps, groups = self.steps(isa), self.groups(isa)
         units = self.units(isa)
         x = library.placeholder(self.operand, "x")
-        shape = (units // dot.lanes, taps_v * taps_h * steps, *dot.tile)
-        weights = library.parameter(Parameter(DType.I8, shape), "weights")
+        weights = library.parameter(Parameter(DType.I8, self.packed(isa)), "weights")
         epilogue = Epilogue.of(
             library,
             self.stored,
@@ -125,23 +72,21 @@ class Convolution(WindowSums):
             rounding=isa.rounding,
             residual=self.residual,
         )
-        source = self._source(library, isa, x, epilogue.padding)
+        like = replace(self.operand, dtype=isa.dot.terms or isa.activation, offset=isa.offset)
+        fill = library.constant(self.padding, like.dtype) if self.by_line else epilogue.padding
+        factors = self.source(library, isa, x, like, fill), weights
         i, j, k = (
-            library.reduce_axis(taps_v, "i"),
-            library.reduce_axis(taps_h, "j"),
-            library.reduce_axis(steps * dot.depth // dot.partials, "k"),
+            library.reduce_axis(window.kernel[0], "i"),
+            library.reduce_axis(self.taps_across, "j"),
+            library.reduce_axis(self.steps(isa) * dot.depth // dot.partials, "k"),
         )
 
         def total(
             line: Expression, position: Expression, unit: Expression, *part: Expression
         ) -> Expression:
-            image, row = window.row(line, i)
             term = dot.term_of_part(k, *part) if part else k
-            channel = groups.first(library, unit // dot.lanes) + term
-            activation = source(image, row, window.column(position, j), channel)
-            step = (i * taps_h + j) * steps + term // dot.depth
-            within = dot.index(unit % dot.lanes, term % dot.depth)
-            weight = weights[unit // dot.lanes, step, *within]
+            place = line, position, unit
+            activation, weight = self.factors(library, isa, factors, place, (i, j, term))
             return library.sum(library.i32(activation) * library.i32(weight), (i, j, k))
 
         shape = (window.lines, window.count[1], units)
@@ -161,37 +106,10 @@ class Convolution(WindowSums):
         self._schedule_of_parts(library, isa, schedule)
         return schedule
 
-    def _source(self, library: Library, isa: Isa, x: Tensor, fill: Expression) -> Reading:
-        """Activations by image, padded row, padded column and channel, stored as the ISA's."""
-        if self.by_line:
-            lines = self._padded_lines(library, isa, x)
-            channels = self.operand.width
-            return lambda image, row, column, term: lines[image, row, column * channels + term]
-        width = round_up(self.operand.width, isa.dot.depth)
-        if self._reads_in_place(isa):
-            height, across = self.window.extent
-            return lambda image, row, column, channel: x[
-                (image * height + row) * across + column, channel
-            ]
-        like = Buffer(isa.dot.terms or isa.activation, 0, width, width, isa.offset)
-        padded = self.window.padded(library, self.operand, x, like, fill)
-        return lambda image, row, column, channel: padded[image, row, column, channel]
-
-    def _padded_lines(self, library: Library, isa: Isa, x: Tensor) -> Tensor:
-        """What windows touch of the map, pixels side by side, as [image, row, element]."""
-        like = replace(self.operand, dtype=isa.dot.terms or isa.activation, offset=isa.offset)
-        fill = library.constant(self.padding, like.dtype)
-        depth, multiple = isa.dot.depth, 4 * isa.lanes
-        return self.window.padded_lines(library, self.operand, x, like, fill, depth, multiple)
-
-    def _reads_in_place(self, isa: Isa) -> bool:
-        return (
-            not self.window.is_padded
-            and not self.by_line
-            and isa.dot.terms is None
-            and self.operand.offset == isa.offset
-            and self.operand.columns >= round_up(self.operand.width, isa.dot.depth)
-        )
+    def reads_in_place(self, isa: Isa) -> bool:
+        """Not where activations are stored in another way than the instruction set takes them."""
+        is_stored_right = isa.dot.terms is None and self.operand.offset == isa.offset
+        return is_stored_right and super().reads_in_place(isa)
 
     def _parts(self, isa: Isa) -> int:
         """Two parts of the positions, so that threads share nothing but weights.
@@ -214,10 +132,7 @@ class Convolution(WindowSums):
         else:
             channel = schedule.fuse(loops.vector, loops.lane)
             narrow_in_tiles(library, schedule, narrowing, loops.position, channel)
-        if self.by_line:
-            fill_then_copy(schedule, "padded", isa.lanes)
-        elif not self._reads_in_place(isa):
-            vectorise_rows(schedule, "padded", isa.lanes)
+        self.copy_in_vectors(schedule, isa)
 
     def _schedule_of_parts(self, library: Library, isa: Isa, schedule: Schedule) -> None:
         dot, tile = isa.dot, self.tile
@@ -245,10 +160,7 @@ class Convolution(WindowSums):
         for loop in (start_x, start_n, unrolled, x, n, fold_x, fold_across, vector, position):
             schedule.unroll(loop)
         schedule.vectorize(lane)
-        if self.by_line:
-            fill_then_copy(schedule, "padded", isa.lanes)
-        elif not self._reads_in_place(isa):
-            vectorise_rows(schedule, "padded", isa.lanes)
+        self.copy_in_vectors(schedule, isa)
 
 
 class TileLoops(NamedTuple):
@@ -316,15 +228,7 @@ def write_in_vectors(schedule: Schedule, loops: TileLoops) -> None:
 
 def tiles(convolution: Convolution, isa: Isa) -> Iterator[ConvolutionTile]:
     """The tile space: all whole tiles whose sums fit into the registers."""
-    across = convolution.window.count[1]
-    vectors = convolution.units(isa) // isa.dot.lanes
-    most, unrolls = _most_sums(convolution, isa), _unrolls(convolution, isa)
-    for positions in range(1, _LARGEST_TILE + 1):
-        for wide in range(1, most // positions + 1):
-            fits = positions == 1 or positions * wide + wide <= isa.sums_and_weights
-            if fits and across % positions == 0 and vectors % wide == 0:
-                for unroll in unrolls:
-                    yield ConvolutionTile(positions, wide, unroll)
+    return convolution.whole_tiles(isa, _most_sums(convolution, isa), _unrolls(convolution, isa))
 
 
 def _most_sums(convolution: Convolution, isa: Isa) -> int:

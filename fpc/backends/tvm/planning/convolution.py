@@ -10,9 +10,10 @@ from fpc.backends.tvm.assembler import Stored
 from fpc.backends.tvm.buffer import Buffer
 from fpc.backends.tvm.isa.description import Isa
 from fpc.backends.tvm.kernels.column_sums import pack_columns
-from fpc.backends.tvm.kernels.convolution import Convolution, ConvolutionTile
+from fpc.backends.tvm.kernels.convolution import Convolution
 from fpc.backends.tvm.kernels.depthwise import Depthwise, pack_taps
 from fpc.backends.tvm.kernels.depthwise_columns import DepthwiseColumns
+from fpc.backends.tvm.kernels.filters import ConvolutionTile
 from fpc.backends.tvm.kernels.window import Window
 from fpc.backends.tvm.planning.requantisation import requantisation
 from fpc.backends.tvm.planning.site import Site, SumOfProducts

@@ -6,9 +6,10 @@ import math
 from dataclasses import replace
 
 from fpc.backends.tvm.isa.description import Isa
-from fpc.backends.tvm.kernels.convolution import Convolution, ConvolutionTile, tiles
+from fpc.backends.tvm.kernels.convolution import Convolution, tiles
 from fpc.backends.tvm.kernels.depthwise import DepthwiseTile, line_tiles, weights_stay
 from fpc.backends.tvm.kernels.depthwise import tiles as depthwise_tiles
+from fpc.backends.tvm.kernels.filters import ConvolutionTile
 from fpc.backends.tvm.kernels.requantise import narrowing_of
 from fpc.backends.tvm.kernels.wide.convolution import WideConvolution, wide_tiles
 from fpc.backends.tvm.kernels.window import Window

@@ -10,9 +10,10 @@ from dataclasses import replace
 
 from fpc.backends.tvm.isa.description import Isa
 from fpc.backends.tvm.kernels import convolution, depthwise
-from fpc.backends.tvm.kernels.convolution import Convolution, ConvolutionTile
+from fpc.backends.tvm.kernels.convolution import Convolution
 from fpc.backends.tvm.kernels.depthwise import Depthwise, DepthwiseTile
 from fpc.backends.tvm.kernels.depthwise_columns import DepthwiseColumns
+from fpc.backends.tvm.kernels.filters import ConvolutionTile
 from fpc.backends.tvm.kernels.table import AnyKernel
 from fpc.backends.tvm.kernels.wide.convolution import WideConvolution, wide_tiles
 from fpc.backends.tvm.kernels.wide.depthwise import WideDepthwise

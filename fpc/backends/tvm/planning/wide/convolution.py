@@ -10,8 +10,8 @@ from fpc.backends.tvm.assembler import Stored
 from fpc.backends.tvm.buffer import Buffer
 from fpc.backends.tvm.isa.description import Isa
 from fpc.backends.tvm.kernels.column_sums import pack_columns
-from fpc.backends.tvm.kernels.convolution import ConvolutionTile
 from fpc.backends.tvm.kernels.depthwise import pack_taps
+from fpc.backends.tvm.kernels.filters import ConvolutionTile
 from fpc.backends.tvm.kernels.groups import Groups
 from fpc.backends.tvm.kernels.wide.convolution import WideConvolution, wide_dot
 from fpc.backends.tvm.kernels.wide.depthwise import WideDepthwise
