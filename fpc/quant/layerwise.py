@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpc.interp.runner import Runner, RunnerFactory, Samples
-from fpc.interp.two_at_once import both
 from fpc.ir.constant import Array
 from fpc.ir.graph import Graph, Node, Use, Value
 from fpc.ir.op import Op
@@ -99,8 +98,7 @@ def walk(
     """Visit every layer in order and return its revision, by float node.
 
     samples: float inputs, all of which are held as integers at once (see `walk_size`).
-    make_runner: makes a runner of an integer graph that takes and gives its integers; two threads
-    at once call it.
+    make_runner: makes a runner of an integer graph that takes and gives its integers.
     bias_bits: as in the scheme.
     """
     by_node = {layer.node: layer for layer in layers}
@@ -124,12 +122,12 @@ def walk(
 def _run(
     runner: Runner, segment: Segment, held: Mapping[Value, Sequence[Array]], count: int
 ) -> dict[Value, list[Array]]:
-    def run(samples: range) -> list[tuple[Array, ...]]:
-        return [runner([held[value][index] for value in segment.inputs]) for index in samples]
-
-    first, second = both(lambda: run(range(count // 2)), lambda: run(range(count // 2, count)))
-    outputs = zip(*first, *second, strict=True)
-    return dict(zip(segment.outputs, map(list, outputs), strict=True))
+    results: dict[Value, list[Array]] = {value: [] for value in segment.outputs}
+    for index in range(count):
+        outputs = runner([held[value][index] for value in segment.inputs])
+        for array, result in zip(outputs, results.values(), strict=True):
+            result.append(array)
+    return results
 
 
 def _inputs(integer: Graph, samples: Samples) -> dict[Value, list[Array]]:
