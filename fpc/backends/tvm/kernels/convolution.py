@@ -24,6 +24,8 @@ from fpc.backends.tvm.kernels.requantise import (
 from fpc.backends.tvm.library import Expression, Library, Loop, Schedule
 from fpc.ir.dtype import DType
 
+_COPIED_BYTES = 8 << 10
+"""Of activations that are widened just before they are multiplied: they stay in the first cache."""
 _WRITTEN_OUT = 8
 """Steps of a sum that may be written out as a whole where a sum is kept in parts."""
 
@@ -115,17 +117,28 @@ class Convolution(Filters):
         """Two parts of the positions, so that threads share nothing but weights.
 
         Where there are more weights than activations, these are what threads had better share.
+        Parts that are widened on their own are as many as they need to be.
         """
-        lines = self.window.lines
-        cut = lines if lines > 1 else self.window.count[1] // self.tile.positions
+        lines, across = self.window.lines, self.window.count[1]
+        cut = lines if lines > 1 else across // self.tile.positions
         weights = self.units(isa) * self.depth(isa)
         activations = sum(math.prod(each.shape) for each in (*self.operands, self.stored))
-        return 2 if cut % 2 == 0 and activations > weights else 1
+        if activations <= weights:
+            return 1
+        if self._widens_parts(isa):
+            most = max(_COPIED_BYTES // (2 * self.depth(isa)), self.tile.positions)
+            return next(n for n in range(1, cut + 1) if cut % n == 0 and across // n <= most)
+        return 2 if cut % 2 == 0 else 1
+
+    def _widens_parts(self, isa: Isa) -> bool:
+        """Whether activations are widened part by part: none of them belongs to two."""
+        return isa.dot.terms is not None and self.window.taps == self.window.lines == 1
 
     def _schedule(self, library: Library, isa: Isa, schedule: Schedule) -> None:
         loops = split_into_tiles(schedule, isa.dot, self.tile, self.window.lines, self._parts(isa))
         round_in_vectors(schedule, isa, loops.block)
-        sum_in_tiles(library, schedule, isa.dot, self.tile, loops, start_from_bias)
+        copy = loops.part if self._widens_parts(isa) else None
+        sum_in_tiles(library, schedule, isa.dot, self.tile, loops, start_from_bias, copy)
         narrowing = self.narrowing(isa)
         if narrowing is None:
             write_in_vectors(schedule, loops)
@@ -139,7 +152,7 @@ class Convolution(Filters):
         assert dot.intrinsic is not None
         assert dot.fold is not None
         totals, folded = map(schedule.get_sblock, (TOTALS, "folded"))
-        block, position, vector, lane = split_into_tiles(
+        _, block, position, vector, lane = split_into_tiles(
             schedule, dot, tile, self.window.lines, self._parts(isa)
         )
         round_in_vectors(schedule, isa, block)
@@ -164,8 +177,9 @@ class Convolution(Filters):
 
 
 class TileLoops(NamedTuple):
-    """The loops that write a result tile by tile: over a line's tiles, and inside of one."""
+    """The loops that write a result tile by tile: over parts, a line's tiles, and inside of one."""
 
+    part: Loop
     block: Loop
     position: Loop
     vector: Loop
@@ -184,7 +198,7 @@ def split_into_tiles(
     part, line, block, position = schedule.split(row, [parts, of_part, None, tile.positions])
     outer, vector, lane = schedule.split(unit, [None, tile.vectors, dot.lanes])
     schedule.reorder(part, outer, line, block, position, vector, lane)
-    return TileLoops(block, position, vector, lane)
+    return TileLoops(part, block, position, vector, lane)
 
 
 def sum_in_tiles(
@@ -194,13 +208,17 @@ def sum_in_tiles(
     tile: ConvolutionTile,
     loops: TileLoops,
     start: Start,
+    copy: Loop | None = None,
 ) -> None:
     """Sum the products of each tile of `result` in registers, just before it is written.
 
-    `start` makes a block of its own of how sums begin, before the loop that it is given.
+    `start` makes a block of its own of how sums begin, before the loop that it is given. What the
+    turns of the loop `copy` need of the block `padded` is copied in them.
     """
     totals = schedule.get_sblock(TOTALS)
     schedule.compute_at(totals, loops.block, preserve_unit_loops=True)
+    if copy is not None:
+        schedule.compute_at(schedule.get_sblock("padded"), copy, preserve_unit_loops=True)
     *_, x, n, i, j, k = schedule.get_loops(totals)
     across, lanes = schedule.split(n, [tile.vectors, dot.lanes])
     steps, unrolled, term = schedule.split(k, [None, tile.unroll, dot.depth])
