@@ -16,6 +16,7 @@ from fpc.driver.lower import exact_runner, float_runner
 from fpc.driver.options import CompileOptions, Precision
 from fpc.frontends.samples import Preprocessing, load_samples
 from fpc.interp.runner import Samples
+from fpc.ir import ops
 from fpc.ir.constant import Array
 from fpc.ir.graph import Graph, Value
 from fpc.ir.ops import OPS_BY_MNEMONIC
@@ -25,7 +26,7 @@ from fpc.quant.ladder import Outcome, as_seen, climb
 from fpc.quant.normalisation import Normalisation
 from fpc.quant.placement import integer_nodes
 from fpc.quant.power_of_two import POWER_OF_TWO_INT8
-from fpc.quant.quality import Quality
+from fpc.quant.quality import LayerQuality, Quality
 from fpc.quant.runners import Runners
 from fpc.quant.scheme import TFLITE_INT8, TFLITE_INT16, TVM_INT16, Scheme
 from fpc.quant.synthetic_samples import SyntheticSamples, synthetic_samples
@@ -35,6 +36,7 @@ from fpc.targets.description import Target
 
 _DATA_FREE = "synthetic images (no data given)"
 _NAMED_LAYERS = 3
+_FEW_BITS = 5
 _INT16_OF_BACKEND = MappingProxyType({"tflite": TFLITE_INT16, "tvm": TVM_INT16})
 """The format of TensorFlow Lite demands int8 weights; kernels of fpc's own take wider ones."""
 
@@ -90,10 +92,11 @@ def quantise(
             "network's own numbers suggest. Say with --mean, --std and --scale what they are"
         )
     if outcome.quality.is_poor:
-        problem = _poor(outcome, scheme)
+        problem = _poor(outcome, scheme, target)
         if not options.allow_degraded:
             raise problem
         notes.append(f"{problem.message}; accepted by --allow-degraded")
+        notes += [*problem.notes, f"to do better: {_remedy(scheme, target)}"]
     return Quantised(
         outcome.graph,
         outcome.float_graph,
@@ -143,21 +146,39 @@ def _samples(
     return synthetic_samples(graph, prepare), _DATA_FREE, widened
 
 
-def _poor(outcome: Outcome, scheme: Scheme) -> QuantError:
+def _poor(outcome: Outcome, scheme: Scheme, target: Target) -> QuantError:
     worst = outcome.quality.worst_layers(_NAMED_LAYERS)
     return QuantError(
         "degraded",
         f"the best {scheme.name} network found ({outcome.recipe}) is "
         f"{outcome.quality.verdict.value}: " + "; ".join(outcome.quality.reasons),
         location=Location().merge(*(layer.location for layer in worst)),
-        notes=[
-            f"layer {layer.location or layer.name} ({layer.op}): {layer.sqnr_db:z.1f} dB"
-            + ("" if layer.own_sqnr_db is None else f", by itself {layer.own_sqnr_db:z.1f} dB")
-            for layer in worst
-        ],
-        help="more or more typical calibration images help most (check --mean, --std and "
-        "--channel-order first: wrong preprocessing looks just like this); --int16 keeps more "
-        "precision; --allow-degraded accepts the network as it is",
+        notes=[_about_layer(layer) for layer in worst],
+        help=f"{_remedy(scheme, target)}; --allow-degraded accepts the network as it is",
+    )
+
+
+def _about_layer(layer: LayerQuality) -> str:
+    parts = [f"layer {layer.location or layer.name} ({layer.op}): {layer.sqnr_db:z.1f} dB"]
+    if layer.own_sqnr_db is not None:
+        parts.append(f"by itself {layer.own_sqnr_db:z.1f} dB")
+    if layer.weight_bits is not None and layer.weight_bits <= _FEW_BITS:
+        parts.append(f"half of its filters have {layer.weight_bits} bits or fewer")
+    return ", ".join(parts)
+
+
+def _remedy(scheme: Scheme, target: Target) -> str:
+    """What a user can do about a poor network."""
+    calibrate = (
+        "more or more typical calibration images help most (check --mean, --std and "
+        "--channel-order first: wrong preprocessing looks just like this)"
+    )
+    if target.quantisation.int16_ops:
+        return f"{calibrate}; --int16 keeps more precision"
+    shared = "one scale a weight" if ops.Conv2d in scheme.per_tensor_ops else "int8"
+    return (
+        f"{calibrate}; {target.name} has {shared} and no int16, so train the layers named above "
+        "again with quantisation simulated, or compile for a target with more precision"
     )
 
 

@@ -38,12 +38,14 @@ _LEAST_GAIN_DB = 0.5
 class Equalised:
     """The rescaled graph, which computes what the given one does.
 
-    values: for every value of the given graph its twin. rescaled: the twins whose channels changed.
-    skipped: why activations were left alone, by the location of their layer.
+    values, nodes: for every value and node of the given graph its twin. rescaled: the twins of
+    values whose channels changed. skipped: why activations were left alone, by the location of
+    their layer.
     """
 
     graph: Graph
     values: Mapping[Value, Value]
+    nodes: Mapping[Node[Op], Node[Op]]
     rescaled: frozenset[Value]
     notes: tuple[str, ...]
     skipped: tuple[str, ...]
@@ -76,7 +78,8 @@ def equalise(graph: Graph, channels: Mapping[Value, ChannelRange]) -> Equalised:
             multiply_inputs(rewriter, reader, offset, choice.factors)
         rescaled.update(dict.fromkeys(spread.values))
         notes.append(f"{node.location}: {choice.gain_db:.1f} dB expected")
-    return Equalised(copy, twins, frozenset(rescaled), tuple(notes), tuple(skipped))
+    nodes = dict(zip(graph, copy, strict=True))
+    return Equalised(copy, twins, nodes, frozenset(rescaled), tuple(notes), tuple(skipped))
 
 
 def equalisable_share(graph: Graph) -> float:

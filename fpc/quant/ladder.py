@@ -6,6 +6,9 @@ tried on every network at the same time, because most are limited by their weigh
 MSE ranges act on activations; they follow only while the result is not good enough, MSE ranges also
 where they cost next to nothing. So does equalisation, and it is tried wherever most layers allow
 it: networks of plain ReLUs gain a few decibels.
+
+Where scales are powers of two the order of ranges is the other way round: clipping a few values
+halves the steps of all others, which is worth a bit, so MSE ranges come first and min-max last.
 """
 
 from __future__ import annotations
@@ -96,7 +99,7 @@ def climb(  # noqa: PLR0913 - options are keywords
     split = split_samples(calibration, holdout, affordable(calibration, walk_size(graph)))
     bench = Workbench(graph, split, scheme, runners, keep_float, adjust, progress)
     products = len(split.calibration) * sum(map(multiply_adds, graph))
-    ladder = _Ladder(bench, products)
+    ladder = _Ladder(bench, products, scheme)
     if wanted is not None:
         ladder.attempt(wanted, "asked for")
     else:
@@ -124,8 +127,10 @@ def climb(  # noqa: PLR0913 - options are keywords
 class _Ladder:
     """What was tried, and the best of it."""
 
-    def __init__(self, bench: Workbench, products: int) -> None:
+    def __init__(self, bench: Workbench, products: int, scheme: Scheme) -> None:
         self._bench = bench
+        self._ranges: Observer = MeanSquaredError() if scheme.power_of_two else MinMax()
+        self._other_ranges = (MinMax(),) if scheme.power_of_two else _CLIPPING
         self._is_cheap = products <= _CHEAP_PRODUCTS
         self.rungs: list[Rung] = []
         self._tried: list[Built] = []
@@ -157,7 +162,7 @@ class _Ladder:
     def climb(self) -> None:
         """Every rung that can still help."""
         nearest = Recipe(MinMax())
-        careful = replace(nearest, refinement=Refinement.ROUNDING)
+        careful = Recipe(self._ranges, refinement=Refinement.ROUNDING)
         self._bench.observe()
         first, second = two_at_once(self._timed, (nearest, careful))
         plain = self._keep("where the network stands without help", *first)
@@ -166,12 +171,13 @@ class _Ladder:
             biases = replace(careful, refinement=Refinement.BIAS)
             self.attempt(biases, "rounding did not help: biases alone")
         self._equalise(replace(careful, equalise=True))
-        for observer in _CLIPPING:
+        for observer in self._other_ranges:
             recipe = replace(self.best.recipe, observer=observer)
             if self._is_settled and not (self._is_cheap and observer == MeanSquaredError()):
                 self.skip(recipe, self._not_needed)
             else:
-                self.attempt(recipe, "clips rare values")
+                clips = observer != MinMax()
+                self.attempt(recipe, "clips rare values" if clips else "clips nothing")
 
     def _equalise(self, recipe: Recipe) -> None:
         """Even channels out where most layers allow it, or where help is needed."""

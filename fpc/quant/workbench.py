@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeAlias
 
 from fpc.diagnostics.progress import Progress
 from fpc.interp.two_at_once import begun
+from fpc.ir import ops
 from fpc.ir.constant import Array
 from fpc.ir.graph import Graph, Node, Value
 from fpc.ir.op import Op
 from fpc.quant.apply import apply_plan
 from fpc.quant.channel_ranges import channel_ranges
+from fpc.quant.channel_samples import channel_samples
 from fpc.quant.distribution import Distribution
 from fpc.quant.equalisation import equalisable_share, equalise
 from fpc.quant.guard import Guard
@@ -29,6 +31,7 @@ from fpc.quant.rounding import Rounding
 from fpc.quant.runners import Runners
 from fpc.quant.scheme import Scheme
 from fpc.quant.statistics import collect
+from fpc.quant.tensor_equalisation import equalise_tensors, tensor_equalisable_share
 
 Adjust: TypeAlias = Callable[[Graph, Mapping[Value, Distribution]], Mapping[Value, Distribution]]
 """Corrects what samples say of a graph's activations by what else is known of them."""
@@ -56,6 +59,7 @@ class _Source:
     """
 
     graph: Graph
+    scheme: Scheme
     statistics: Mapping[Value, Distribution]
     means: Mapping[Value, Array]
     keep_float: frozenset[Node[Op]]
@@ -93,13 +97,13 @@ class Workbench:
         plan = make_plan(
             source.graph,
             source.statistics,
-            self._scheme,
+            source.scheme,
             observer,
             keep_float=source.keep_float,
         )
         refined = self._refine(source, plan, recipe)
         integer = apply_plan(
-            source.graph, plan, self._scheme, weights=refined.weights, biases=refined.biases
+            source.graph, plan, source.scheme, weights=refined.weights, biases=refined.biases
         )
         quality = self._coming_guard.result().quality(integer)
         notes = list(plan.notes)
@@ -110,7 +114,8 @@ class Workbench:
     @cached_property
     def equalisable_share(self) -> float:
         """The share of layers that equalisation may touch."""
-        return equalisable_share(self._graph)
+        share = tensor_equalisable_share if self._shares_scales else equalisable_share
+        return share(self._graph)
 
     @property
     def can_equalise(self) -> bool:
@@ -121,12 +126,12 @@ class Workbench:
         if recipe.refinement is Refinement.NONE:
             return _AS_THEY_ARE
         if recipe.refinement is Refinement.ANALYTIC:
-            return correct_analytically(source.graph, plan, self._scheme, source.means)
+            return correct_analytically(source.graph, plan, source.scheme, source.means)
         stage = f"refine ({recipe})"
         return refine(
             source.graph,
             plan,
-            self._scheme,
+            source.scheme,
             self._split.walked,
             source.means,
             self._runners.integer,
@@ -139,21 +144,37 @@ class Workbench:
         """The guard, whose answers another thread computes: recipes need them last."""
         return begun(lambda: Guard(self._graph, self._split.holdout, self._runners))
 
+    @property
+    def _shares_scales(self) -> bool:
+        """Whether all output channels of a convolution have one scale."""
+        return ops.Conv2d in self._scheme.per_tensor_ops
+
     @cached_property
     def _plain(self) -> _Source:
-        return self._observe(self._graph, self._keep_float, "calibrate")
+        return self._observe(self._graph, self._scheme, self._keep_float, "calibrate")
 
     @cached_property
     def _equalised(self) -> _Source:
-        channels = channel_ranges(self._graph, self._split.walked, self._runners.floating)
-        equalised = equalise(self._graph, channels)
+        graph, runner = self._graph, self._runners.floating
+        if self._shares_scales:
+            seen = channel_samples(graph, self._split.calibration, runner)
+            equalised = equalise_tensors(graph, seen, self._scheme)
+        else:
+            equalised = equalise(graph, channel_ranges(graph, self._split.walked, runner))
         if not equalised.rescaled:
             return self._plain
-        nodes = dict(zip(self._graph, equalised.graph, strict=True))
-        keep_float = frozenset(nodes[node] for node in self._keep_float)
-        return self._observe(equalised.graph, keep_float, "calibrate (equalised)")
+        kept = self._keep_float
+        scheme = self._scheme
+        if self._shares_scales and ops.Clip not in scheme.integer_ops:
+            # Limits that equalisation set are saturation, clamps of the network's own are not.
+            kept |= set(self._graph.nodes_of(ops.Clip))
+            scheme = replace(scheme, integer_ops=scheme.integer_ops | {ops.Clip})
+        keep_float = frozenset(equalised.nodes[node] for node in kept)
+        return self._observe(equalised.graph, scheme, keep_float, "calibrate (equalised)")
 
-    def _observe(self, graph: Graph, keep_float: frozenset[Node[Op]], stage: str) -> _Source:
+    def _observe(
+        self, graph: Graph, scheme: Scheme, keep_float: frozenset[Node[Op]], stage: str
+    ) -> _Source:
         total, done = len(self._split.calibration), 0
 
         def on_sample() -> None:
@@ -170,4 +191,4 @@ class Workbench:
             on_sample=on_sample,
         )
         adjusted = self._adjust(graph, pin_outputs(graph, statistics))
-        return _Source(graph, adjusted, listener.means(), keep_float)
+        return _Source(graph, scheme, adjusted, listener.means(), keep_float)

@@ -69,6 +69,19 @@ def test_poor_network_is_accepted_on_request_and_says_so(tmp_path, nearly_black)
     assert any("accepted by --allow-degraded" in note for note in report["notes"])
 
 
+def test_where_there_is_no_int16_training_is_the_next_step(tmp_path, nearly_black):
+    words = ("compile", MODEL, "--int8", "--target", "fpga", "--calib", nearly_black)
+    words += ("--recipe", "entropy")
+    message = refuse(1, "quant.degraded", *words, "-o", tmp_path / "out")
+    assert "note: layer /features/features." in message
+    assert "no int16, so train the layers named above" in " ".join(message.split())
+    assert "--int16 keeps" not in message
+    succeed(*words, "--allow-degraded", "-o", tmp_path / "out")
+    notes = report_of(tmp_path / "out")["notes"]
+    assert any(note.startswith("layer /features/features.") for note in notes)
+    assert any(note.startswith("to do better: ") for note in notes)
+
+
 def test_accuracy_lost_on_evaluation_images_is_refused(tmp_path, nearly_black):
     words = ("compile", MODEL, "--int8", "--calib", nearly_black, *NORMALISED, *MIN_MAX)
     message = refuse(1, "quant.degraded", *words, "--eval", TEST, "-o", tmp_path / "out")

@@ -86,3 +86,16 @@ def test_mobilenet_v1_limited_by_its_weights(shared_data):
     assert best[0] <= 1.5
     assert best[1] >= 89.0
     assert best[2] >= 23.0
+
+
+@pytest.mark.slow
+def test_mobilenet_v1_with_one_scale_a_weight(shared_data):
+    images, labels = imagenet(shared_data, 224)
+    images = (images / 127.5 - 1.0).astype(np.float32)
+    path = shared_data / "models" / "trained" / "mobilenet_v1_0.25_224_keras_bn.onnx"
+    plain = judged(path, images, labels, "mse+round", POWER_OF_TWO_INT8)
+    best = judged(path, images, labels, scheme=POWER_OF_TWO_INT8)
+    assert plain[2] < 8.0
+    assert best[0] <= 5.0
+    assert best[1] >= 72.0
+    assert best[2] >= plain[2] + 6.0
