@@ -25,7 +25,7 @@ def uneven(activation, seed=0):
     build.depthwise(activation=activation).conv(24, kernel=1, activation=activation)
     graph = build.depthwise(activation=activation).classifier().done()
     first, second = list(graph.nodes_of(ops.Conv2d))[:2]
-    gains = np.minimum(GAINS, 1.0) if activation is RELU6 else GAINS
+    gains = GAINS / GAINS.max() if activation is RELU6 else GAINS
     move(graph, first, gains, outputs=True)
     move(graph, second, 1.0 / gains, outputs=False)
     return graph
@@ -49,15 +49,15 @@ def spread_of_weights(node):
     return rows.max() / np.median(rows)
 
 
-@pytest.mark.parametrize(("activation", "gain_db"), [(RELU, 6.0), (RELU6, 3.0)])
-def test_one_scale_a_weight_collapses_and_equalisation_repairs_it(activation, gain_db):
+@pytest.mark.parametrize("activation", [RELU, RELU6])
+def test_one_scale_a_weight_costs_bits_and_equalisation_wins_them_back(activation):
     graph = uneven(activation)
     samples = samples_of(graph, 20)
     plain, helped = (
         climb(graph, samples, POWER_OF_TWO_INT8, RUNNERS, recipe=recipe).quality.sqnr_db
         for recipe in ("mse+round", "mse+equalise+round")
     )
-    assert helped > plain + gain_db
+    assert helped > plain + 6.0
     assert helped > 15.0
     chosen = climb(graph, samples, POWER_OF_TWO_INT8, RUNNERS)
     assert "equalise" in chosen.recipe
