@@ -33,9 +33,9 @@ from fpc.backends.tvm.isa.description import Isa
 from fpc.backends.tvm.isa.x86_avx512_vnni import X86_AVX512_VNNI
 from fpc.backends.tvm.kernels.convolution import Convolution
 from fpc.backends.tvm.library import Library
+from fpc.backends.tvm.network import function_names
 from fpc.backends.tvm.planner import plan
 from fpc.backends.tvm.planning.tiles import end_instructions
-from fpc.backends.tvm.relax_program import function_names
 
 _TURN_S = 5e-4
 _CHAINS = 12

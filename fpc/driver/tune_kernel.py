@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fpc.backends.tvm.build import build
 from fpc.backends.tvm.isa.description import Isa
 from fpc.backends.tvm.kernels.table import AnyKernel
-from fpc.backends.tvm.relax_program import function_names
+from fpc.backends.tvm.network import function_names
 from fpc.backends.tvm.tuning.case import Case
 from fpc.backends.tvm.tuning.tile_space import tile_space
 from fpc.backends.tvm.tuning.tile_table import TunedKernel

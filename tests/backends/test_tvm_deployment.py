@@ -70,9 +70,9 @@ def test_every_bit_is_the_interpreters(deployed: Deployed, tmp_path: Path) -> No
     ("words", "said"),
     [
         ((), "usage: run ARTIFACT INPUT... [OUTPUT...]"),
-        (("{folder}", "{folder}/left.bin"), "an input is missing, or its file is too short"),
-        (("{folder}", "{folder}/left.bin", "/nowhere"), "an input is missing, or its file is"),
-        (("{folder}", "{folder}/left.bin", "/dev/null"), "an input is missing, or its file is"),
+        (("{folder}", "{folder}/left.bin"), "an input is missing"),
+        (("{folder}", "{folder}/left.bin", "/nowhere"), "/nowhere is missing or too short"),
+        (("{folder}", "{folder}/left.bin", "/dev/null"), "/dev/null is missing or too short"),
         (("/nowhere", "{folder}/left.bin"), "/nowhere/model.so"),
     ],
 )

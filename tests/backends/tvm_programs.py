@@ -10,9 +10,9 @@ import numpy as np
 
 from fpc.backends.tvm.artifact import (
     MANIFEST,
+    WEIGHTS,
     Manifest,
     TensorPart,
-    parameter_files,
 )
 from fpc.backends.tvm.assembler import Plan
 from fpc.backends.tvm.buffer import Buffer
@@ -21,6 +21,7 @@ from fpc.backends.tvm.build_program import LIBRARY
 from fpc.backends.tvm.isa.description import Isa
 from fpc.backends.tvm.isa.table import runs_here
 from fpc.backends.tvm.library import Library
+from fpc.backends.tvm.memory import packed
 from fpc.backends.tvm.planner import plan
 from fpc.backends.tvm.program import Call, Program, Slot
 from fpc.backends.tvm.relax_program import ENTRY, relax_module
@@ -116,16 +117,16 @@ def _execute_here(planned: Plan, matrices: Sequence[Array], isa: Isa) -> Sequenc
     executable = library.executable(relax_module(program, library, isa), isa.target)
     tvm = library.tvm
     machine = tvm.relax.VirtualMachine(executable, tvm.cpu())
-    arguments = [tvm.runtime.tensor(array) for array in (*matrices, *planned.parameters)]
+    arguments = [tvm.runtime.tensor(array) for array in (*matrices, packed(planned.parameters))]
     return [result.numpy() for result in machine[ENTRY](*arguments)]
 
 
 def _execute_emulated(planned: Plan, matrices: Sequence[Array], isa: Isa) -> Sequence[Array]:
     program = planned.program
-    packed = archive(
+    content = archive(
         {
             LIBRARY: build(program),
-            **parameter_files(planned.parameters),
+            WEIGHTS: packed(planned.parameters).tobytes(),
             MANIFEST: Manifest(
                 isa=program.isa,
                 runtime=dict(PINNED),
@@ -138,7 +139,7 @@ def _execute_emulated(planned: Plan, matrices: Sequence[Array], isa: Isa) -> Seq
         }
     )
     emulator = ArmEmulator.at_hand(str(isa.target["mcpu"]))
-    return emulator.run(TVM, packed, matrices, Task(MeasureConfig(), is_timed=False))[0]
+    return emulator.run(TVM, content, matrices, Task(MeasureConfig(), is_timed=False))[0]
 
 
 def _part(buffer: Buffer) -> TensorPart:

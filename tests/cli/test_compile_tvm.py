@@ -32,7 +32,6 @@ def test_the_report_says_what_was_made_and_checked(artifact):
     assert names == {
         "model.so",
         "weights.bin",
-        "tensor-cache.json",
         "manifest.json",
         "run.cc",
         "Makefile",

@@ -1,35 +1,31 @@
 """What a compiled network consists of: a library, its packed parameters, and a manifest.
 
 `model.so` is a TVM module whose function `main` takes the inputs and the parameters and returns all
-outputs; its function `inputs` returns tensors to be filled. Tensors are matrices: the last axis
-along the columns, all others along the rows. `weights.bin` holds the parameters, each at a multiple
-of 64 bytes; `tensor-cache.json` says where, in TVM's own format. `manifest.json` has the names,
-types, shapes and quantisation of inputs and outputs.
+outputs; its function `inputs` returns tensors for what `main` takes, to be filled. Tensors are
+matrices: the last axis along the columns, all others along the rows. The parameters are one tensor,
+the bytes of `weights.bin`. `manifest.json` has the names, types, shapes and quantisation of inputs
+and outputs.
 `run.cc` and its `Makefile` run it all from C++ (`fpc.backends.tvm.deployment`).
 """
 
 from __future__ import annotations
 
-import json
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from fpc.backends.tvm.assembler import Plan
-from fpc.backends.tvm.buffer import Buffer, Parameter, round_up
+from fpc.backends.tvm.buffer import Buffer
 from fpc.backends.tvm.build_program import LIBRARY
 from fpc.backends.tvm.relax_program import ENTRY
 from fpc.backends.tvm.requirements import PINNED
 from fpc.interp.numerics import Numerics
-from fpc.ir.constant import Array
 from fpc.ir.graph import Graph, Value
 
 MANIFEST = "manifest.json"
-WEIGHTS, PARAMETERS = "weights.bin", "tensor-cache.json"
+WEIGHTS = "weights.bin"
 NUMERICS = Numerics.TFLITE_XNNPACK
 """What every kernel computes, bit for bit."""
-
-_ALIGNMENT_BYTES = 64
 
 
 class _Part(BaseModel):
@@ -51,9 +47,9 @@ class TensorPart(_Part):
 class Manifest(_Part):
     """The document `manifest.json`."""
 
-    format: Literal[2] = 2
+    format: Literal[3] = 3
     library: str = LIBRARY
-    parameters: str = PARAMETERS
+    parameters: str = WEIGHTS
     entry: str = ENTRY
     isa: str
     numerics: str = NUMERICS.value
@@ -72,33 +68,6 @@ def manifest_of(graph: Graph, plan: Plan, provenance: dict[str, str]) -> Manifes
         outputs=tuple(map(_tensor, graph.outputs)),
         provenance=provenance,
     )
-
-
-def parameter_files(parameters: tuple[Array, ...]) -> dict[str, bytes]:
-    """`weights.bin`, and `tensor-cache.json` as `vm.builtin.tensor_cache.load` of TVM reads it."""
-    weights = bytearray()
-    records: list[dict[str, object]] = []
-    for index, array in enumerate(parameters):
-        kind = Parameter.of(array)
-        records.append(
-            {
-                "name": f"parameter_{index}",
-                "shape": kind.shape,
-                "dtype": kind.dtype_name,
-                "format": "raw",
-                "nbytes": array.nbytes,
-                "byteOffset": len(weights),
-            }
-        )
-        weights += array.tobytes().ljust(round_up(array.nbytes, _ALIGNMENT_BYTES), b"\0")
-    file = {
-        "dataPath": WEIGHTS,
-        "format": "raw-shard",
-        "nbytes": len(weights),
-        "records": records,
-    }
-    content = json.dumps({"metadata": {}, "records": [file]})
-    return {WEIGHTS: bytes(weights), PARAMETERS: content.encode()}
 
 
 def _tensor(value: Value) -> TensorPart:

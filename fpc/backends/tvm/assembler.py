@@ -100,7 +100,7 @@ class Assembler:
 
     def finish(self) -> Plan:
         """The program so far, with the graph's outputs as users see them."""
-        outputs = [self._in(value, Buffer.plain(value.type)) for value in self._graph.outputs]
+        outputs = [self._output(value) for value in self._graph.outputs]
         program = Program(
             isa=self.isa.name,
             inputs=tuple(Buffer.plain(value.type) for value in self._graph.inputs),
@@ -110,6 +110,13 @@ class Assembler:
             outputs=tuple(output.slot for output in outputs),
         )
         return Plan(program, tuple(self._values), self._held)
+
+    def _output(self, value: Value) -> Stored:
+        """A value as users see it, apart from the parameters."""
+        plain = self._in(value, Buffer.plain(value.type))
+        if plain.slot.place != "parameter":
+            return plain
+        return self.call(Copy(plain.buffer, plain.buffer), [plain])
 
     def _in(self, value: Value, buffer: Buffer) -> Stored:
         """A value as it lies in memory, or copied or written there, in a certain storage."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from fpc.backends.tvm.artifact import MANIFEST, manifest_of, parameter_files
+from fpc.backends.tvm.artifact import MANIFEST, WEIGHTS, manifest_of
 from fpc.backends.tvm.build import build
 from fpc.backends.tvm.build_program import LIBRARY
 from fpc.backends.tvm.deployment.files import deployment_files
 from fpc.backends.tvm.isa.description import Isa
 from fpc.backends.tvm.library_cache import LibraryCache
 from fpc.backends.tvm.linking import linker
+from fpc.backends.tvm.memory import packed
 from fpc.backends.tvm.planner import plan
 from fpc.backends.tvm.requirements import require_tvm
 from fpc.backends.tvm.tuning.tile_table import TileTable
@@ -34,7 +35,7 @@ def emit(
     manifest = manifest_of(graph, planned, dict(provenance or {}))
     return {
         LIBRARY: LibraryCache.of_user().library(planned.program, build),
-        **parameter_files(planned.parameters),
+        WEIGHTS: packed(planned.parameters).tobytes(),
         MANIFEST: manifest.model_dump_json(indent=2).encode(),
         **deployment_files(),
     }

@@ -290,12 +290,17 @@ class Library:
         """Scheduled functions compiled for a machine, each under its own name."""
         return self.tvm.compile(module, target=self.target(target))
 
-    def empty(self, buffer: Buffer) -> Any:
-        """A call in a graph that makes a tensor stored as `buffer`."""
+    def empty(self, tensor: Buffer | Parameter) -> Any:
+        """A call in a graph that makes a tensor."""
         relax = self.relax
         return relax.op.builtin.alloc_tensor(
-            relax.ShapeExpr(buffer.shape), buffer.dtype_name, runtime_device_index=0
+            relax.ShapeExpr(tensor.shape), tensor.dtype_name, runtime_device_index=0
         )
+
+    def call(self, name: str, arguments: Sequence[Any]) -> Any:
+        """A call in a graph of a function of loops, which writes some of its arguments."""
+        relax = self.relax
+        return relax.Call(relax.ExternFunc(name), list(arguments), ty_args=[relax.AnyType()])
 
     def executable(self, module: Module, target: Mapping[str, object]) -> Any:
         """A graph of calls of scheduled functions, compiled for a machine.
@@ -304,10 +309,6 @@ class Library:
         """
         transform = self.relax.transform
         passes = (
-            transform.ToNonDataflow(),
-            transform.RemovePurityChecking(),
-            transform.CallTIRRewrite(),
-            transform.StaticPlanBlockMemory(),
             transform.LowerAllocTensor(),
             transform.KillAfterLastUse(),
             transform.LowerRuntimeBuiltin(),

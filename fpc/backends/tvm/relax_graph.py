@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from fpc.backends.tvm.isa.description import Isa
 from fpc.backends.tvm.library import Library, Module
 from fpc.backends.tvm.planner import plan
-from fpc.backends.tvm.program import Slot
-from fpc.backends.tvm.relax_program import ENTRY, add_kernels, emit_calls
+from fpc.backends.tvm.program import Program, Slot
+from fpc.backends.tvm.relax_program import ENTRY, add_kernels
 from fpc.ir.graph import Graph
 
 TARGET_ATTRIBUTE = "target"
@@ -35,10 +38,27 @@ def relax_graph(graph: Graph, isa: Isa) -> Module:
             }
             for index, array in enumerate(planned.parameters):
                 given[Slot("parameter", index)] = relax.const(array)
-            matrices = emit_calls(builder, program, library, functions, given)
+            matrices = _emit_calls(builder, program, library, functions, given)
             outputs = [
                 builder.emit_output(relax.op.reshape(matrix, value.type.shape))
                 for matrix, value in zip(matrices, graph.outputs, strict=True)
             ]
         builder.emit_func_output(outputs[0] if len(outputs) == 1 else relax.Tuple(outputs))
     return builder.get().with_attr(TARGET_ATTRIBUTE, library.target(isa.target))
+
+
+def _emit_calls(
+    builder: Any,
+    program: Program,
+    library: Library,
+    functions: Sequence[Any],
+    given: Mapping[Slot, Any],
+) -> list[Any]:
+    """Call the kernels on the inputs and parameters in `given`: the outputs, as matrices."""
+    variables = dict(given)
+    for index, call in enumerate(program.calls):
+        arguments = [variables[slot] for slot in call.arguments]
+        result = library.tensor_type(program.kernels[call.kernel].result)
+        made = library.relax.call_tir(functions[call.kernel], arguments, result)
+        variables[Slot("result", index)] = builder.emit(made)
+    return [variables[slot] for slot in program.outputs]

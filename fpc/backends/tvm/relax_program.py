@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fpc.backends.tvm.buffer import Buffer, Parameter
 from fpc.backends.tvm.isa.description import Isa
 from fpc.backends.tvm.kernels.table import AnyKernel
 from fpc.backends.tvm.kernels.threads import gains_by_threads, make_turns
 from fpc.backends.tvm.library import Library, Module
-from fpc.backends.tvm.program import Place, Program, Slot
+from fpc.backends.tvm.network import (
+    NETWORK,
+    function_names,
+    network_script,
+    output_name,
+    taken_by,
+    written_by,
+)
+from fpc.backends.tvm.program import Program
 
 ENTRY, INPUTS = "main", "inputs"
 
@@ -18,22 +24,24 @@ ENTRY, INPUTS = "main", "inputs"
 def relax_module(program: Program, library: Library, isa: Isa) -> Module:
     """The module of two functions.
 
-    `main` takes inputs and parameters and gives all outputs; `inputs` gives tensors to be filled.
+    `main` takes inputs and all parameters as bytes (`fpc.backends.tvm.memory.packed`), and gives
+    all outputs; `inputs` gives tensors for what it takes, to be filled.
     """
-    builder = library.relax.BlockBuilder()
-    functions = add_kernels(builder, program, library, isa)
-    variables = {
-        **_variables(library, "input", program.inputs),
-        **_variables(library, "parameter", program.parameters),
-    }
-    with builder.function(ENTRY, list(variables.values())):
-        with builder.dataflow():
-            outputs = emit_calls(builder, program, library, functions, variables)
-            given = builder.emit_output(library.relax.Tuple(outputs))
-        builder.emit_func_output(given)
+    relax = library.relax
+    builder = relax.BlockBuilder()
+    add_kernels(builder, program, library, isa)
+    builder.add_func(library.function(library.written(network_script(program)), NETWORK), NETWORK)
+    taken = {name: library.tensor_type(kind) for name, kind in taken_by(program).items()}
+    given = {name: relax.Var(name, kind) for name, kind in taken.items()}
+    with builder.function(ENTRY, list(given.values())):
+        empty = {n: builder.emit(library.empty(kind)) for n, kind in written_by(program).items()}
+        builder.emit(library.call(NETWORK, [*given.values(), *empty.values()]))
+        tensors = {**given, **empty}
+        outputs = [tensors[output_name(slot)] for slot in program.outputs]
+        builder.emit_func_output(relax.Tuple(outputs))
     with builder.function(INPUTS, []):
-        empty = [builder.emit(library.empty(buffer)) for buffer in program.inputs]
-        builder.emit_func_output(library.relax.Tuple(empty))
+        to_fill = [builder.emit(library.empty(kind)) for kind in taken_by(program).values()]
+        builder.emit_func_output(relax.Tuple(to_fill))
     return builder.get()
 
 
@@ -58,34 +66,3 @@ def _function(kernel: AnyKernel, name: str, library: Library, isa: Isa) -> Any:
     if threads:
         make_turns(library, schedule)
     return library.function(schedule, name, threads=threads)
-
-
-def emit_calls(
-    builder: Any,
-    program: Program,
-    library: Library,
-    functions: Sequence[Any],
-    given: Mapping[Slot, Any],
-) -> list[Any]:
-    """Call the kernels on the inputs and parameters in `given`: the outputs, as matrices."""
-    variables = dict(given)
-    for index, call in enumerate(program.calls):
-        arguments = [variables[slot] for slot in call.arguments]
-        result = library.tensor_type(program.kernels[call.kernel].result)
-        made = library.relax.call_tir(functions[call.kernel], arguments, result)
-        variables[Slot("result", index)] = builder.emit(made)
-    return [variables[slot] for slot in program.outputs]
-
-
-def _variables(
-    library: Library, place: Place, tensors: Sequence[Buffer | Parameter]
-) -> dict[Slot, Any]:
-    return {
-        Slot(place, index): library.relax.Var(f"{place}{index}", library.tensor_type(tensor))
-        for index, tensor in enumerate(tensors)
-    }
-
-
-def function_names(program: Program) -> list[str]:
-    """The names of the kernels in the library: `fpc_convolution_3`."""
-    return [f"fpc_{kernel.family}_{index}" for index, kernel in enumerate(program.kernels)]

@@ -1,14 +1,13 @@
 """Networks compiled by TVM as those who run them see them, without TVM.
 
-An artifact is a library, a file of parameters with TVM's description of it, and `manifest.json`
-(`fpc.backends.tvm.artifact` has the format).
+An artifact is a library, a file of parameters and `manifest.json` (`fpc.backends.tvm.artifact` has
+the format).
 """
 
 from __future__ import annotations
 
 import io
 import json
-import math
 import tempfile
 import zipfile
 from collections.abc import Generator, Mapping, Sequence
@@ -23,7 +22,7 @@ from fpc.diagnostics.errors import MeasureError
 from fpc.ir.constant import Array
 
 MANIFEST = "manifest.json"
-_FORMAT = 2
+_FORMAT = 3
 
 
 @dataclass(frozen=True)
@@ -105,20 +104,9 @@ class TvmArtifact:
         """The instruction set of the kernels."""
         return self.manifest["isa"]
 
-    def parameters(self) -> list[Array]:
-        """What the program takes after the inputs."""
-        described = json.loads((self.folder / self.manifest["parameters"]).read_bytes())
-        [file] = described["records"]
-        content = (self.folder / file["dataPath"]).read_bytes()
-        return [
-            np.frombuffer(
-                content,
-                np.dtype(part["dtype"]),
-                count=math.prod(part["shape"]),
-                offset=part["byteOffset"],
-            ).reshape(part["shape"])
-            for part in file["records"]
-        ]
+    def parameters(self) -> Array:
+        """What the program takes after the inputs, uint8."""
+        return np.fromfile(self.folder / self.manifest["parameters"], np.uint8)
 
     @property
     def inputs(self) -> tuple[TvmTensor, ...]:

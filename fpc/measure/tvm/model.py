@@ -36,7 +36,7 @@ class TvmModel:
         with unpacked(Path(content) if isinstance(content, str) else content) as artifact:
             self._artifact = artifact
             library = runtime.load_module(str(artifact.library))
-            self._parameters = [runtime.tensor(array) for array in artifact.parameters()]
+            self._parameters = runtime.tensor(artifact.parameters())
         self._tensor = runtime.tensor
         self._machine = virtual_machine(library, runtime.cpu())
 
@@ -89,7 +89,7 @@ class TvmModel:
             )
 
     def _arguments(self, inputs: Sequence[Array]) -> list[Any]:
-        return [*map(self._tensor, self._artifact.matrices(inputs)), *self._parameters]
+        return [*map(self._tensor, self._artifact.matrices(inputs)), self._parameters]
 
 
 def runtime_name(isa: str) -> str:

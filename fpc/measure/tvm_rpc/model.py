@@ -107,7 +107,7 @@ class RemoteTvmModel:
         with unpacked(content) as artifact, session.remotely():
             self._artifact = artifact
             library = session.load(artifact.library)
-            self._parameters = session.tensors(artifact.parameters())
+            [self._parameters] = session.tensors([artifact.parameters()])
             self._machine = virtual_machine(library, session.device)
 
     @property
@@ -141,7 +141,7 @@ class RemoteTvmModel:
         return self._session.machine()
 
     def _give(self, matrices: Sequence[Array]) -> None:
-        given = (*self._session.tensors(matrices), *self._parameters)
+        given = (*self._session.tensors(matrices), self._parameters)
         self._machine.set_input(self._artifact.entry, *given)
 
 

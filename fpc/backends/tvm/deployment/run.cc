@@ -30,23 +30,23 @@ int main(int count, char** words) try {
   Module network = (*library->GetFunction("vm_load_executable"))().cast<Module>();
   (*network->GetFunction("vm_initialization"))(int{kDLCPU}, 0, 2 /* pooled memory */);
 
-  (*Function::GetGlobal("vm.builtin.tensor_cache.load"))(folder, int{kDLCPU}, 0);
-  auto parameters = (*Function::GetGlobal("vm.builtin.param_array_from_cache"))("parameter", -1);
   auto arguments = (*network->GetFunction("inputs"))().cast<Array<Tensor>>();
-  char** file = words + 2;
-  for (const Tensor& input : arguments)
-    if (file == words + count ||
-        !std::ifstream(*file++).read(static_cast<char*>(input.data_ptr()), GetDataSize(input)))
-      throw std::runtime_error("an input is missing, or its file is too short");
-
-  for (const Tensor& each : parameters.cast<Array<Tensor>>()) arguments.push_back(each);
+  std::vector<std::string> files(words + 2, words + count);
+  if (files.size() + 1 < arguments.size()) throw std::runtime_error("an input is missing");
+  files.insert(files.begin() + arguments.size() - 1, folder + "/weights.bin");
+  auto file = files.begin();
+  for (const Tensor& each : arguments) {
+    if (!std::ifstream(*file).read(static_cast<char*>(each.data_ptr()), GetDataSize(each)))
+      throw std::runtime_error(*file + " is missing or too short");
+    ++file;
+  }
   std::vector<AnyView> views(arguments.begin(), arguments.end());
   Any result;
   (*network->GetFunction("main")).CallPacked(views.data(), views.size(), &result);
 
   auto outputs = result.cast<Array<Tensor>>();
   for (const Tensor& output : outputs)
-    if (file < words + count)
+    if (file < files.end())
       std::ofstream(*file++).write(static_cast<char*>(output.data_ptr()), GetDataSize(output));
   if (outputs.back().dtype().code == kDLFloat) PrintGreatest(outputs.back());
 } catch (const std::exception& error) {

@@ -20,14 +20,15 @@ def start_from_zero(schedule: Schedule, reduction: Block, loop: Loop) -> Block:
 def vectorise_rows(schedule: Schedule, block: str | Block, lanes: int, *borders: int) -> None:
     """Let the innermost loop of a block run in vectors that divide it and end at `borders`.
 
-    Conditions that hold up to a border then hold for whole vectors. Vectors are whole multiples of
-    `lanes`, at most 4, where the loop allows it.
+    Conditions that hold up to a border then hold for whole vectors. Vectors are 4, 2 or 1
+    times `lanes`, where the loop allows it: LLVM takes those of 3 to pieces.
     """
     found = schedule.get_sblock(block) if isinstance(block, str) else block
     loop = schedule.get_loops(found)[-1]
     extent = math.gcd(int(schedule.get(loop).extent), *borders)
     divisors = [width for width in range(min(4 * lanes, extent), 0, -1) if extent % width == 0]
-    width = next((width for width in divisors if width % lanes == 0), divisors[0])
+    whole = (width for width in (4 * lanes, 2 * lanes, lanes) if width in divisors)
+    width = next(whole, divisors[0])
     if width == 1:
         return
     _, vector = schedule.split(loop, [None, width])
