@@ -57,7 +57,7 @@ def exact_tflite_runner(graph: Graph) -> Runner:
 
     On half of the cores: two threads may call it at once.
     """
-    from fpc.measure.litert.model import shared_model
+    from fpc.measure.litert.shared_model import shared_model
 
     lowered = graph.clone()
     set_layout(lowered, "nchw")

@@ -45,7 +45,7 @@ def memory_of_results(program: Program) -> Memory:
         for slot in (Slot("result", index) for index in range(len(program.calls)))
         if slot not in program.outputs
     }
-    sizes = {slot: _size_bytes(_result(program, slot)) for slot in needed}
+    sizes = {slot: _size_bytes(program.result(slot)) for slot in needed}
     places: list[list[Slot]] = []
     for slot in sorted(needed, key=lambda slot: -sizes[slot]):
         free = (
@@ -72,10 +72,6 @@ def _apart(one: range, other: range) -> bool:
 def _size_bytes(tensor: Buffer | Parameter) -> int:
     size = math.prod(tensor.shape) * tensor.dtype.numpy.itemsize
     return round_up(size, _ALIGNMENT_BYTES)
-
-
-def _result(program: Program, slot: Slot) -> Buffer:
-    return program.kernels[program.calls[slot.index].kernel].result
 
 
 def packed(parameters: Sequence[Array]) -> Array:

@@ -29,7 +29,7 @@ def written_by(program: Program) -> Mapping[str, Buffer | Parameter]:
     outputs = [slot for slot in program.outputs if slot.place == "result"]
     return {
         _RESULTS: Parameter(DType.U8, (memory_of_results(program).size_bytes,)),
-        **{output_name(slot): _result(program, slot) for slot in outputs},
+        **{output_name(slot): program.result(slot) for slot in outputs},
     }
 
 
@@ -56,7 +56,7 @@ def network_script(program: Program) -> str:
             for slot, offset in memory_of_parameters(program.parameters).offsets.items()
         },
         **{
-            slot: _tensor_in(_RESULTS, offset, _result(program, slot))
+            slot: _tensor_in(_RESULTS, offset, program.result(slot))
             for slot, offset in memory_of_results(program).offsets.items()
         },
         **{slot: output_name(slot) for slot in program.outputs},
@@ -71,10 +71,6 @@ def network_script(program: Program) -> str:
         given = ", ".join(tensors[slot] for slot in (*call.arguments, Slot("result", index)))
         lines.append(f'    T.call_cpacked("{names[call.kernel]}", {given})')
     return "\n".join(lines)
-
-
-def _result(program: Program, slot: Slot) -> Buffer:
-    return program.kernels[program.calls[slot.index].kernel].result
 
 
 def _input(index: int) -> str:

@@ -44,6 +44,10 @@ class Program:
     calls: tuple[Call, ...]
     outputs: tuple[Slot, ...]
 
+    def result(self, slot: Slot) -> Buffer:
+        """How the result of a call is stored."""
+        return self.kernels[self.calls[slot.index].kernel].result
+
     def to_json(self) -> str:
         """The program as JSON; equal programs give equal text."""
         return TypeAdapter(Program).dump_json(self).decode()

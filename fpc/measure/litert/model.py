@@ -20,7 +20,6 @@ from typing import IO, Any, Literal, TypeAlias
 import numpy as np
 
 from fpc.diagnostics.errors import MeasureError
-from fpc.interp.runner import Runner
 from fpc.ir.constant import Array
 
 Kernels: TypeAlias = Literal["default", "reference", "no-delegate"]
@@ -163,22 +162,6 @@ class LiteRtModel:
             raise MeasureError(
                 "litert-run", "LiteRT failed to run the file", notes=_lines(str(error))
             ) from None
-
-
-def shared_model(content: bytes, *, threads: int = 1) -> Runner:
-    """As a `LiteRtModel`, for several callers at once: each has an interpreter while it runs."""
-    idle = [LiteRtModel(content, threads=threads)]
-
-    def run(inputs: Sequence[Array]) -> tuple[Array, ...]:
-        try:
-            model = idle.pop()
-        except IndexError:
-            model = LiteRtModel(content, threads=threads)
-        outputs = model(inputs)
-        idle.append(model)
-        return outputs
-
-    return run
 
 
 def _library() -> Any:
