@@ -6,7 +6,7 @@ from fpc.driver.options import Precision
 from fpc.frontends.onnx import Imported
 from fpc.ir.graph import Graph, Node
 from fpc.ir.op import Op
-from fpc.quant.saturation import saturating_clamps
+from fpc.quant.analysis.saturation import saturating_clamps
 from fpc.report.schema import DeclinedPart, ModelPart, PassPart, PlacedPart, PlacementPart
 from fpc.rewrite.pipeline import PassRecord
 from fpc.targets.description import Target, multiply_adds

@@ -12,7 +12,7 @@ from fpc.frontends.samples import LabelledSamples
 from fpc.interp.runner import Runner
 from fpc.interp.two_at_once import two_at_once
 from fpc.ir.constant import Array
-from fpc.quant.quality import GOOD_DB, judge
+from fpc.quant.quality.verdict import GOOD_DB, judge
 
 _GUESSING_PERCENT = 30.0
 """Float top-1 below this is a sign of wrong preprocessing rather than of a weak network."""
@@ -92,7 +92,7 @@ def evaluate(
 def poor_accuracy(found: Accuracy, origin: str) -> QuantError | None:
     """The refusal of an integer network whose answers on labelled samples are not the float one's.
 
-    The guard's bounds (`fpc.quant.quality.judge`) on samples that calibration never saw.
+    The guard's bounds (`fpc.quant.quality.verdict.judge`) on samples that calibration never saw.
     """
     quality = judge(found.samples, found.sqnr_db, 1.0, found.agreement)
     if not quality.is_poor:

@@ -16,7 +16,7 @@ from fpc.frontends.once_for_all import SubnetWeights, read_checkpoint
 from fpc.frontends.samples import LabelledSamples, Preprocessing, load_samples
 from fpc.ir.constant import Array
 from fpc.ir.graph import Graph
-from fpc.quant.batch_norm import recalibrated
+from fpc.quant.calibration.batch_norm import recalibrated
 from fpc.search import catalog
 from fpc.search.once_for_all.supernet import read_subnet, supernet_blocks
 from fpc.search.space.encoding import encode

@@ -20,16 +20,16 @@ from fpc.ir import ops
 from fpc.ir.constant import Array
 from fpc.ir.graph import Graph, Value
 from fpc.ir.ops import OPS_BY_MNEMONIC
-from fpc.quant.data_free import expected_ranges, widen
-from fpc.quant.distribution import Distribution
+from fpc.quant.analysis.placement import integer_nodes
+from fpc.quant.calibration.distribution import Distribution
+from fpc.quant.data_free.expected_ranges import expected_ranges, widen
+from fpc.quant.data_free.normalisation import Normalisation
+from fpc.quant.data_free.synthetic_samples import SyntheticSamples, synthetic_samples
 from fpc.quant.ladder import Outcome, as_seen, climb
-from fpc.quant.normalisation import Normalisation
-from fpc.quant.placement import integer_nodes
-from fpc.quant.power_of_two import POWER_OF_TWO_INT8
-from fpc.quant.quality import LayerQuality, Quality
+from fpc.quant.planning.power_of_two import POWER_OF_TWO_INT8
+from fpc.quant.quality.verdict import LayerQuality, Quality
 from fpc.quant.runners import Runners
 from fpc.quant.scheme import TFLITE_INT8, TFLITE_INT16, TVM_INT16, Scheme
-from fpc.quant.synthetic_samples import SyntheticSamples, synthetic_samples
 from fpc.quant.workbench import Adjust
 from fpc.report.schema import LayerPart, QualityPart, QuantisationPart, RungPart
 from fpc.targets.description import Target

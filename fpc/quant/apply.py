@@ -10,11 +10,11 @@ from fpc.ir.constant import Array
 from fpc.ir.graph import Graph, Node, Use, Value
 from fpc.ir.op import Op
 from fpc.ir.types import QuantParams, TensorType
-from fpc.quant.placement import bias_of, weight_of
+from fpc.quant.analysis.placement import bias_of, weight_of
+from fpc.quant.analysis.saturation import clamp_bounds, contains
 from fpc.quant.plan import QuantPlan
-from fpc.quant.saturation import clamp_bounds, contains
+from fpc.quant.planning.weights import quantise_activation, quantise_bias, quantise_weight
 from fpc.quant.scheme import Scheme
-from fpc.quant.weights import quantise_activation, quantise_bias, quantise_weight
 
 
 def apply_plan(

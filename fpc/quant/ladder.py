@@ -22,14 +22,14 @@ from fpc.interp.runner import Samples
 from fpc.interp.two_at_once import two_at_once
 from fpc.ir.graph import Graph, Node, Value
 from fpc.ir.op import Op
-from fpc.quant.distribution import Distribution
-from fpc.quant.holdout import affordable, split_samples
-from fpc.quant.layer_errors import layer_errors
-from fpc.quant.layerwise import walk_size
-from fpc.quant.observers import MeanSquaredError, MinMax, Observer, Percentile
+from fpc.quant.calibration.distribution import Distribution
+from fpc.quant.calibration.holdout import affordable, split_samples
+from fpc.quant.calibration.observers import MeanSquaredError, MinMax, Observer, Percentile
 from fpc.quant.plan import QuantPlan
-from fpc.quant.quality import Quality
+from fpc.quant.quality.layer_errors import layer_errors
+from fpc.quant.quality.verdict import Quality
 from fpc.quant.recipes import Recipe, Refinement, parse_recipe
+from fpc.quant.refinement.layerwise import walk_size
 from fpc.quant.runners import Runners
 from fpc.quant.scheme import Scheme
 from fpc.quant.workbench import Adjust, Built, Workbench

@@ -13,16 +13,16 @@ from fpc.ir.dtype import DType
 from fpc.ir.graph import Graph, Node, Use, Value
 from fpc.ir.op import Op, Quantisation
 from fpc.ir.types import QuantParams
-from fpc.quant.accumulators import span_of
-from fpc.quant.distribution import Distribution
-from fpc.quant.observers import Observer
-from fpc.quant.output_joins import spoiling_joins
-from fpc.quant.placement import bias_of, integer_nodes, weight_of
-from fpc.quant.ranges import Ranges, constant_range
-from fpc.quant.saturation import EVERYTHING, is_saturation, visible_bounds
+from fpc.quant.analysis.accumulators import span_of
+from fpc.quant.analysis.placement import bias_of, integer_nodes, weight_of
+from fpc.quant.analysis.saturation import EVERYTHING, is_saturation, visible_bounds
+from fpc.quant.calibration.distribution import Distribution
+from fpc.quant.calibration.observers import Observer
+from fpc.quant.calibration.ranges import Ranges, constant_range
+from fpc.quant.planning.output_joins import spoiling_joins
+from fpc.quant.planning.unify import Unification
+from fpc.quant.planning.weights import guarded_weight_params
 from fpc.quant.scheme import Scheme
-from fpc.quant.unify import Unification
-from fpc.quant.weights import guarded_weight_params
 
 _JOINED_IN_FLOAT = "{}: outputs are joined in float, because one scale would spoil the narrowest"
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from fpc.diagnostics.errors import UsageError
 from fpc.diagnostics.render import suggest
-from fpc.quant.observers import Entropy, MeanSquaredError, MinMax, Observer, Percentile
+from fpc.quant.calibration.observers import Entropy, MeanSquaredError, MinMax, Observer, Percentile
 
 AUTO = "auto"
 _EQUALISE = "equalise"

@@ -15,23 +15,23 @@ from fpc.ir.constant import Array
 from fpc.ir.graph import Graph, Node, Value
 from fpc.ir.op import Op
 from fpc.quant.apply import apply_plan
-from fpc.quant.channel_ranges import channel_ranges
-from fpc.quant.channel_samples import channel_samples
-from fpc.quant.distribution import Distribution
-from fpc.quant.equalisation import equalisable_share, equalise
-from fpc.quant.guard import Guard
-from fpc.quant.holdout import Split
-from fpc.quant.mean_inputs import MeanInputs
-from fpc.quant.output_ranges import Unpinned, pin_outputs
+from fpc.quant.calibration.distribution import Distribution
+from fpc.quant.calibration.holdout import Split
+from fpc.quant.calibration.mean_inputs import MeanInputs
+from fpc.quant.calibration.output_ranges import Unpinned, pin_outputs
+from fpc.quant.calibration.statistics import collect
+from fpc.quant.equalisation.channel_ranges import channel_ranges
+from fpc.quant.equalisation.channel_samples import channel_samples
+from fpc.quant.equalisation.cross_layer import equalisable_share, equalise
+from fpc.quant.equalisation.per_tensor import equalise_tensors, tensor_equalisable_share
 from fpc.quant.plan import QuantPlan, make_plan
-from fpc.quant.quality import Quality
+from fpc.quant.quality.guard import Guard
+from fpc.quant.quality.verdict import Quality
 from fpc.quant.recipes import Recipe, Refinement
-from fpc.quant.refinement import Refined, correct_analytically, refine
-from fpc.quant.rounding import Rounding
+from fpc.quant.refinement.refine import Refined, correct_analytically, refine
+from fpc.quant.refinement.rounding import Rounding
 from fpc.quant.runners import Runners
 from fpc.quant.scheme import Scheme
-from fpc.quant.statistics import collect
-from fpc.quant.tensor_equalisation import equalise_tensors, tensor_equalisable_share
 
 Adjust: TypeAlias = Callable[[Graph, Mapping[Value, Distribution]], Mapping[Value, Distribution]]
 """Corrects what samples say of a graph's activations by what else is known of them."""

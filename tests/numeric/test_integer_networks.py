@@ -19,10 +19,10 @@ from fpc.ir import ops
 from fpc.ir.graph import Graph
 from fpc.passes.presets import pipeline_of
 from fpc.quant.apply import apply_plan
-from fpc.quant.observers import MinMax
+from fpc.quant.calibration.observers import MinMax
+from fpc.quant.calibration.statistics import collect
 from fpc.quant.plan import make_plan
 from fpc.quant.scheme import TFLITE_INT8, TFLITE_INT16
-from fpc.quant.statistics import collect
 from fpc.targets import catalog
 
 DIGITS = Path(__file__).parents[2] / "examples" / "digits" / "digits.onnx"

@@ -17,7 +17,7 @@ from fpc.ir.dtype import DType
 from fpc.ir.graph import Graph
 from fpc.ir.op import Activation, Layout, Quantisation
 from fpc.ir.types import QuantParams, TensorType
-from fpc.quant.power_of_two import POWER_OF_TWO_INT8
+from fpc.quant.planning.power_of_two import POWER_OF_TWO_INT8
 
 EVERY = np.arange(-128, 128).astype(np.int8)
 

@@ -8,15 +8,15 @@ from fpc.driver.lower import exact_tflite_runner, float_runner, tflite_runner
 from fpc.driver.prepare import Pipeline, Stage
 from fpc.frontends.onnx import load
 from fpc.quant.apply import apply_plan
-from fpc.quant.data_free import expected_ranges, widen
+from fpc.quant.calibration.observers import MinMax
+from fpc.quant.calibration.statistics import collect
+from fpc.quant.data_free.expected_ranges import expected_ranges, widen
+from fpc.quant.data_free.normalisation import estimate_normalisation
+from fpc.quant.data_free.synthetic_samples import synthetic_samples
 from fpc.quant.ladder import climb
-from fpc.quant.normalisation import estimate_normalisation
-from fpc.quant.observers import MinMax
 from fpc.quant.plan import make_plan
 from fpc.quant.runners import Runners
 from fpc.quant.scheme import TFLITE_INT8, TFLITE_INT16
-from fpc.quant.statistics import collect
-from fpc.quant.synthetic_samples import synthetic_samples
 
 pytestmark = pytest.mark.slow
 

@@ -7,7 +7,7 @@ from fpc.driver.lower import exact_tflite_runner, float_runner, tflite_runner
 from fpc.driver.prepare import start
 from fpc.frontends.onnx import load
 from fpc.quant.ladder import climb
-from fpc.quant.power_of_two import POWER_OF_TWO_INT8
+from fpc.quant.planning.power_of_two import POWER_OF_TWO_INT8
 from fpc.quant.runners import Runners
 from fpc.quant.scheme import TFLITE_INT8
 

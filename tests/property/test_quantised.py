@@ -15,10 +15,10 @@ from fpc.ir.verifier import verify
 from fpc.passes.manifest import MANIFEST
 from fpc.passes.presets import PRESETS
 from fpc.quant.apply import apply_plan
-from fpc.quant.observers import MinMax
+from fpc.quant.calibration.observers import MinMax
+from fpc.quant.calibration.statistics import collect
 from fpc.quant.plan import make_plan
 from fpc.quant.scheme import TFLITE_INT8
-from fpc.quant.statistics import collect
 from fpc.rewrite.pipeline import Pipeline
 from fpc.rewrite.spec import parse_pipeline
 from tests.property.examples import for_all

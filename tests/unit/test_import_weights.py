@@ -14,7 +14,7 @@ from fpc.frontends.once_for_all import read_checkpoint
 from fpc.interp.executor import run
 from fpc.ir.graph import Graph
 from fpc.ir.ops import BatchNorm
-from fpc.quant.batch_norm import recalibrated
+from fpc.quant.calibration.batch_norm import recalibrated
 from fpc.search import catalog
 from fpc.search.once_for_all.net_config import net_config, run_config
 from fpc.search.once_for_all.supernet import read_subnet, supernet_blocks

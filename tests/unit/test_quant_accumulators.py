@@ -10,7 +10,7 @@ from fpc.ir.dtype import DType
 from fpc.ir.graph import Graph
 from fpc.ir.op import Activation
 from fpc.ir.types import f32
-from fpc.quant.accumulators import (
+from fpc.quant.analysis.accumulators import (
     Span,
     greatest_sums,
     greatest_sums_of_parts,

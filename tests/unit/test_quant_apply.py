@@ -13,10 +13,10 @@ from fpc.ir.op import Activation
 from fpc.ir.types import f32
 from fpc.ir.verifier import verify
 from fpc.quant.apply import apply_plan
-from fpc.quant.observers import MinMax
+from fpc.quant.calibration.observers import MinMax
+from fpc.quant.calibration.statistics import collect
 from fpc.quant.plan import make_plan
 from fpc.quant.scheme import TFLITE_INT8, TFLITE_INT16
-from fpc.quant.statistics import collect
 
 SHAPE = (1, 8, 10, 12)
 

@@ -8,13 +8,13 @@ from fpc.ir import ops
 from fpc.ir.graph import Graph
 from fpc.ir.types import f32
 from fpc.quant.apply import apply_plan
-from fpc.quant.bias_correction import mean_response
-from fpc.quant.mean_inputs import MeanInputs
-from fpc.quant.observers import MinMax
+from fpc.quant.calibration.mean_inputs import MeanInputs
+from fpc.quant.calibration.observers import MinMax
+from fpc.quant.calibration.statistics import collect
 from fpc.quant.plan import make_plan
-from fpc.quant.refinement import correct_analytically, refine
+from fpc.quant.refinement.bias_correction import mean_response
+from fpc.quant.refinement.refine import correct_analytically, refine
 from fpc.quant.scheme import TFLITE_INT8, TFLITE_INT16
-from fpc.quant.statistics import collect
 from tests.unit.quant_networks import Builder, leaky_network, numpy_runner, samples_of
 
 CONVOLUTIONS = {

@@ -11,16 +11,16 @@ from fpc.ir import ops
 from fpc.ir.dtype import DType
 from fpc.ir.graph import Graph
 from fpc.ir.types import TensorType, f32
-from fpc.quant.data_free import ANSWER_MARGIN, expected_ranges, widen
-from fpc.quant.natural_images import natural_image, pink_noise
-from fpc.quant.normalisation import (
+from fpc.quant.calibration.statistics import collect
+from fpc.quant.data_free.expected_ranges import ANSWER_MARGIN, expected_ranges, widen
+from fpc.quant.data_free.natural_images import natural_image, pink_noise
+from fpc.quant.data_free.normalisation import (
     BYTE_NORMALISATION,
     COMMON_NORMALISATION,
     estimate_normalisation,
     guess_normalisation,
 )
-from fpc.quant.statistics import collect
-from fpc.quant.synthetic_samples import synthetic_samples
+from fpc.quant.data_free.synthetic_samples import synthetic_samples
 
 
 def spectral_slope(images):

@@ -6,9 +6,9 @@ import pytest
 from fpc.interp.executor import run
 from fpc.ir import ops
 from fpc.ir.op import Activation
-from fpc.quant.channel_ranges import channel_ranges
-from fpc.quant.channel_scales import ChannelRange, Reader, choose_scales
-from fpc.quant.equalisation import equalise
+from fpc.quant.equalisation.channel_ranges import channel_ranges
+from fpc.quant.equalisation.channel_scales import ChannelRange, Reader, choose_scales
+from fpc.quant.equalisation.cross_layer import equalise
 from tests.unit.quant_networks import Builder, leaky_network, numpy_runner, samples_of
 
 GAINS = np.exp(np.random.default_rng(3).normal(size=8) * 1.5)

@@ -11,14 +11,15 @@ from fpc.ir import ops
 from fpc.ir.dtype import DType
 from fpc.ir.types import TensorType, f32
 from fpc.quant.apply import apply_plan
-from fpc.quant.guard import compare, gives_scores
-from fpc.quant.layer_errors import layer_errors
-from fpc.quant.layerwise import to_graph_type, to_reals
-from fpc.quant.observers import MinMax
+from fpc.quant.calibration.observers import MinMax
+from fpc.quant.calibration.output_ranges import gives_scores
+from fpc.quant.calibration.statistics import collect
 from fpc.quant.plan import make_plan
-from fpc.quant.quality import Deviation, LayerQuality, Quality, Verdict, decibels, judge
+from fpc.quant.quality.guard import compare
+from fpc.quant.quality.layer_errors import layer_errors
+from fpc.quant.quality.verdict import Deviation, LayerQuality, Quality, Verdict, decibels, judge
+from fpc.quant.refinement.layerwise import to_graph_type, to_reals
 from fpc.quant.scheme import TFLITE_INT8, TVM_INT16
-from fpc.quant.statistics import collect
 from tests.unit.quant_networks import RUNNERS, Builder, leaky_network, numpy_runner, samples_of
 
 

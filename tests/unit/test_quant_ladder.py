@@ -10,15 +10,15 @@ from fpc.ir import ops
 from fpc.ir.op import Activation
 from fpc.ir.verifier import verify
 from fpc.quant import ladder, workbench
-from fpc.quant.distribution import Distribution, Histogram
-from fpc.quant.guard import compare
-from fpc.quant.holdout import split_samples
+from fpc.quant.calibration.distribution import Distribution, Histogram
+from fpc.quant.calibration.holdout import split_samples
+from fpc.quant.calibration.observers import Entropy, MeanSquaredError, MinMax, Percentile
+from fpc.quant.calibration.output_ranges import HEADROOM, PinnedDistribution, Unpinned, pin_outputs
+from fpc.quant.calibration.statistics import collect
 from fpc.quant.ladder import climb
-from fpc.quant.observers import Entropy, MeanSquaredError, MinMax, Percentile
-from fpc.quant.output_ranges import HEADROOM, PinnedDistribution, Unpinned, pin_outputs
+from fpc.quant.quality.guard import compare
 from fpc.quant.recipes import Recipe, Refinement, parse_recipe
 from fpc.quant.scheme import TFLITE_INT8
-from fpc.quant.statistics import collect
 from tests.unit.quant_networks import RUNNERS, Builder, leaky_network, numpy_runner, samples_of
 
 

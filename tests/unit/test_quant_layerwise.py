@@ -6,15 +6,22 @@ from fpc.interp.executor import run_keeping
 from fpc.ir import ops
 from fpc.ir.op import Activation
 from fpc.ir.verifier import verify
-from fpc.quant import layerwise
+from fpc.quant.analysis.placement import weight_of
 from fpc.quant.apply import apply_plan
-from fpc.quant.layerwise import Revision, paired_layers, to_graph_type, to_reals, walk, walk_size
-from fpc.quant.observers import MinMax
-from fpc.quant.placement import weight_of
+from fpc.quant.calibration.observers import MinMax
+from fpc.quant.calibration.statistics import collect
 from fpc.quant.plan import make_plan
+from fpc.quant.refinement import layerwise
+from fpc.quant.refinement.layerwise import (
+    Revision,
+    paired_layers,
+    to_graph_type,
+    to_reals,
+    walk,
+    walk_size,
+)
+from fpc.quant.refinement.segments import cut_before, extract
 from fpc.quant.scheme import TFLITE_INT8
-from fpc.quant.segments import cut_before, extract
-from fpc.quant.statistics import collect
 from tests.unit.quant_networks import Builder, numpy_runner, samples_of
 
 

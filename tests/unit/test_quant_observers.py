@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from fpc.quant.distribution import Distribution, Histogram
-from fpc.quant.observers import Entropy, MeanSquaredError, MinMax, Percentile
+from fpc.quant.calibration.distribution import Distribution, Histogram
+from fpc.quant.calibration.observers import Entropy, MeanSquaredError, MinMax, Percentile
 from fpc.quant.scheme import TFLITE_INT8, TFLITE_INT16
 
 OBSERVERS = (MinMax(), Percentile(99.99), MeanSquaredError(), Entropy())

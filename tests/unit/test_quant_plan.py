@@ -12,10 +12,10 @@ from fpc.ir.dtype import DType
 from fpc.ir.graph import Graph, Use
 from fpc.ir.op import Activation
 from fpc.ir.types import QuantParams, f32
-from fpc.quant.observers import MinMax
+from fpc.quant.calibration.observers import MinMax
+from fpc.quant.calibration.statistics import collect
 from fpc.quant.plan import make_plan
 from fpc.quant.scheme import TFLITE_INT8, TFLITE_INT16
-from fpc.quant.statistics import collect
 
 SHAPE = (1, 4, 8, 8)
 

@@ -9,9 +9,9 @@ from fpc.ir import ops
 from fpc.ir.dtype import DType
 from fpc.ir.types import QuantParams
 from fpc.quant.ladder import climb
-from fpc.quant.power_of_two import LARGEST_SHIFT, POWER_OF_TWO_INT8, weight_scale
+from fpc.quant.planning.power_of_two import LARGEST_SHIFT, POWER_OF_TWO_INT8, weight_scale
+from fpc.quant.planning.weights import guarded_weight_params, quantise_bias, weight_params
 from fpc.quant.scheme import TFLITE_INT8, next_power_of_two
-from fpc.quant.weights import guarded_weight_params, quantise_bias, weight_params
 from tests.unit.quant_networks import RUNNERS, Builder, samples_of
 
 

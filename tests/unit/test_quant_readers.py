@@ -11,12 +11,12 @@ from fpc.ir import ops
 from fpc.ir.graph import Graph
 from fpc.ir.op import Activation
 from fpc.ir.types import f32
+from fpc.quant.analysis.readers import reading_of
 from fpc.quant.apply import apply_plan
-from fpc.quant.observers import MinMax
+from fpc.quant.calibration.observers import MinMax
+from fpc.quant.calibration.statistics import collect
 from fpc.quant.plan import make_plan
-from fpc.quant.readers import reading_of
 from fpc.quant.scheme import TFLITE_INT8, TFLITE_INT16
-from fpc.quant.statistics import collect
 
 FUNCTIONS = {
     ops.HardSwish(): lambda x: x * np.clip(x + 3, 0, 6) / 6,

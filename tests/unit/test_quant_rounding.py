@@ -8,8 +8,14 @@ import pytest
 from fpc.ir import ops
 from fpc.ir.graph import Graph
 from fpc.ir.types import QuantParams, f32
-from fpc.quant import rounding
-from fpc.quant.rounding import Rounding, can_round, round_jointly, round_weights, second_moments
+from fpc.quant.refinement import rounding
+from fpc.quant.refinement.rounding import (
+    Rounding,
+    can_round,
+    round_jointly,
+    round_weights,
+    second_moments,
+)
 from fpc.quant.scheme import TFLITE_INT8
 
 

@@ -6,10 +6,10 @@ import pytest
 from fpc.ir import ops
 from fpc.ir.graph import Graph
 from fpc.ir.types import QuantParams, f32
-from fpc.quant.observers import MinMax
-from fpc.quant.ranges import Ranges
+from fpc.quant.calibration.observers import MinMax
+from fpc.quant.calibration.ranges import Ranges
+from fpc.quant.calibration.statistics import collect
 from fpc.quant.scheme import TFLITE_INT8, TFLITE_INT16
-from fpc.quant.statistics import collect
 from tests.unit.quant_networks import numpy_runner
 
 

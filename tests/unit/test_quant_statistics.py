@@ -14,8 +14,8 @@ from fpc.ir.dtype import DType
 from fpc.ir.graph import Graph
 from fpc.ir.op import Activation
 from fpc.ir.types import TensorType, f32
-from fpc.quant.distribution import Histogram
-from fpc.quant.statistics import collect, observed_values
+from fpc.quant.calibration.distribution import Histogram
+from fpc.quant.calibration.statistics import collect, observed_values
 
 
 def numpy_runner(graph):

@@ -7,11 +7,11 @@ from fpc.interp.executor import run
 from fpc.ir import ops
 from fpc.ir.op import Activation
 from fpc.ir.verifier import verify
-from fpc.quant.channel_samples import channel_samples
+from fpc.quant.equalisation.channel_samples import channel_samples
+from fpc.quant.equalisation.noise_gains import noise_gains
+from fpc.quant.equalisation.per_tensor import equalise_tensors
 from fpc.quant.ladder import climb
-from fpc.quant.noise_gains import noise_gains
-from fpc.quant.power_of_two import POWER_OF_TWO_INT8
-from fpc.quant.tensor_equalisation import equalise_tensors
+from fpc.quant.planning.power_of_two import POWER_OF_TWO_INT8
 from tests.unit.quant_networks import RUNNERS, Builder, numpy_runner, samples_of
 
 RELU, RELU6 = Activation.RELU, Activation.RELU6

@@ -5,15 +5,15 @@ import pytest
 
 from fpc.ir.dtype import DType
 from fpc.ir.types import QuantParams
-from fpc.quant.accumulators import Span, greatest_sums_of_parts
-from fpc.quant.scheme import TFLITE_INT8, TFLITE_INT16, TVM_INT16
-from fpc.quant.weights import (
+from fpc.quant.analysis.accumulators import Span, greatest_sums_of_parts
+from fpc.quant.planning.weights import (
     guarded_weight_params,
     quantise_activation,
     quantise_bias,
     quantise_weight,
     weight_params,
 )
+from fpc.quant.scheme import TFLITE_INT8, TFLITE_INT16, TVM_INT16
 
 X = QuantParams.per_tensor(0.02, -128)
 Y = QuantParams.per_tensor(0.05, -128)

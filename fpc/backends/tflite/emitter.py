@@ -16,7 +16,7 @@ from fpc.ir.dtype import DType
 from fpc.ir.graph import Graph, Node, Value
 from fpc.ir.op import Layout, Op
 from fpc.ir.ops import Cast
-from fpc.quant.placement import weight_of
+from fpc.quant.analysis.placement import weight_of
 
 DEFAULT_SIGNATURE = "serving_default"
 PROVENANCE_KEY = "fpc.provenance"

@@ -16,13 +16,13 @@ from fpc.ir.graph import Graph, Node, Use, Value
 from fpc.ir.op import Op, Quantisation
 from fpc.ir.ops import Dequantize, Quantize, Requantize
 from fpc.ir.types import QuantParams
+from fpc.quant.analysis.placement import has_integer_form, weight_of
+from fpc.quant.analysis.saturation import clamp_bounds, is_saturation
 from fpc.quant.apply import apply_plan
-from fpc.quant.placement import has_integer_form, weight_of
+from fpc.quant.calibration.ranges import constant_range
 from fpc.quant.plan import QuantPlan
-from fpc.quant.ranges import constant_range
-from fpc.quant.saturation import clamp_bounds, is_saturation
+from fpc.quant.planning.weights import weight_params
 from fpc.quant.scheme import TFLITE_INT8, TFLITE_INT16, Scheme
-from fpc.quant.weights import weight_params
 
 _PASSAGES = (Quantize, Dequantize, Requantize)
 

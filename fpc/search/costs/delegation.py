@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from fpc.ir.graph import Graph
 from fpc.passes.presets import pipeline_of
-from fpc.quant.saturation import saturating_clamps
+from fpc.quant.analysis.saturation import saturating_clamps
 from fpc.search.space.description import Space
 from fpc.search.space.network import smallest
 from fpc.targets.description import Target

@@ -20,7 +20,7 @@ from fpc.backends.tvm.planning.site import FusedSum, Site, SumOfProducts
 from fpc.interp.integer.rescale import effective_scales_float32
 from fpc.ir.constant import Array
 from fpc.ir.dtype import DType
-from fpc.quant.accumulators import Span, extreme_sums
+from fpc.quant.analysis.accumulators import Span, extreme_sums
 
 _LARGEST_BYTE = 255
 

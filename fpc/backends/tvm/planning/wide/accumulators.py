@@ -9,7 +9,7 @@ from fpc.backends.tvm.kernels.wide.convolution import wide_dot
 from fpc.backends.tvm.planning.site import SumOfProducts
 from fpc.ir.constant import Array
 from fpc.ir.dtype import DType
-from fpc.quant.accumulators import greatest_sums_of_parts, span_of
+from fpc.quant.analysis.accumulators import greatest_sums_of_parts, span_of
 
 _MOST_PARTS = 64
 _GREATEST = DType.I32.maximum - (1 << 15)

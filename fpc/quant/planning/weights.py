@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from fpc.ir.constant import Array
 from fpc.ir.dtype import DType
 from fpc.ir.types import QuantParams
-from fpc.quant.accumulators import Span, greatest_sums_of_parts, part_width
-from fpc.quant.power_of_two import LARGEST_SHIFT, weight_scale
+from fpc.quant.analysis.accumulators import Span, greatest_sums_of_parts, part_width
+from fpc.quant.planning.power_of_two import LARGEST_SHIFT, weight_scale
 from fpc.quant.scheme import Scheme, next_power_of_two
 
 FloatArray = NDArray[np.floating[Any]]

@@ -15,8 +15,8 @@ from fpc.ir.constant import Array
 from fpc.ir.dtype import DType
 from fpc.ir.graph import Graph
 from fpc.ir.types import TensorType
-from fpc.quant.natural_images import natural_image
-from fpc.quant.normalisation import (
+from fpc.quant.data_free.natural_images import natural_image
+from fpc.quant.data_free.normalisation import (
     BRIGHTNESS,
     estimate_normalisation,
     guess_normalisation,

@@ -11,9 +11,9 @@ from fpc.interp.runner import Runner, Samples
 from fpc.interp.two_at_once import two_at_once
 from fpc.ir.constant import Array
 from fpc.ir.graph import Graph
-from fpc.ir.types import TensorType
-from fpc.quant.layerwise import to_graph_type, to_reals
-from fpc.quant.quality import Deviation, Quality, decibels, judge
+from fpc.quant.calibration.output_ranges import gives_scores
+from fpc.quant.quality.verdict import Deviation, Quality, decibels, judge
+from fpc.quant.refinement.layerwise import to_graph_type, to_reals
 from fpc.quant.runners import Runners
 
 
@@ -64,15 +64,6 @@ class Guard:
         cosine = min(deviation.cosine for deviation in deviations)
         agreement = 100.0 * agreeing / self.samples if classifiers else None
         return judge(self.samples, decibels(noise), cosine, agreement)
-
-
-def gives_scores(type: TensorType) -> bool:
-    """Whether an output looks like the scores of classes: [1, C] or [1, C, 1, 1] with C >= 2.
-
-    Other single vectors, [1, N, 1] of a detector say, are lists of things, not of choices.
-    """
-    batch, classes, *rest = (*type.shape, 0, 0)[: max(type.rank, 2)]
-    return type.dtype.is_float and batch == 1 and classes >= 2 and rest in ([], [1, 1])
 
 
 def run_on_reals(runner: Runner, graph: Graph, sample: Sequence[Array]) -> Iterator[Array]:

@@ -15,8 +15,8 @@ import numpy as np
 from fpc.ir import ops
 from fpc.ir.graph import Graph, Node, Value
 from fpc.ir.op import Op
-from fpc.quant.channel_samples import ChannelSample
-from fpc.quant.channel_spread import Reals, by_input, has_weights
+from fpc.quant.equalisation.channel_samples import ChannelSample
+from fpc.quant.equalisation.channel_spread import Reals, by_input, has_weights
 
 
 def noise_gains(graph: Graph, samples: Mapping[Value, ChannelSample]) -> Mapping[Value, Reals]:

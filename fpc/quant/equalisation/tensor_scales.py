@@ -24,8 +24,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fpc.quant.channel_samples import ChannelSample
-from fpc.quant.channel_spread import Reals
+from fpc.quant.equalisation.channel_samples import ChannelSample
+from fpc.quant.equalisation.channel_spread import Reals
 from fpc.quant.scheme import Scheme
 
 CLIPPING_WEIGHT = 20.0

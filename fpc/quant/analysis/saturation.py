@@ -16,7 +16,7 @@ from fpc.ir import ops
 from fpc.ir.graph import Graph, Node, Use, Value
 from fpc.ir.op import Activation, Op, Quantisation
 from fpc.ir.types import QuantParams
-from fpc.quant.readers import reading_of
+from fpc.quant.analysis.readers import reading_of
 from fpc.quant.scheme import Scheme
 
 Bounds: TypeAlias = tuple[float, float]

@@ -19,10 +19,10 @@ from fpc.ir.graph import Graph, Node, Use, Value
 from fpc.ir.op import Op
 from fpc.ir.ops.convolution import accumulator_dtype
 from fpc.ir.types import QuantParams
-from fpc.quant.placement import weight_of
+from fpc.quant.analysis.placement import weight_of
 from fpc.quant.plan import QuantPlan
-from fpc.quant.segments import Segment, cut_before, extract
-from fpc.quant.weights import quantise_activation, quantise_bias
+from fpc.quant.planning.weights import quantise_activation, quantise_bias
+from fpc.quant.refinement.segments import Segment, cut_before, extract
 
 WALK_BYTES = 96 << 20
 """What the integers held between two layers may take, all samples together."""

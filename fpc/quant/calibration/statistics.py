@@ -18,9 +18,9 @@ from fpc.ir.constant import Array
 from fpc.ir.dtype import DType
 from fpc.ir.graph import Graph, Value
 from fpc.ir.op import Quantisation
-from fpc.quant.activations import Activations, activations
-from fpc.quant.distribution import HISTOGRAM_BINS, Distribution, Histogram, count_bins
-from fpc.quant.saturation import Bounds, clamp_bounds, clamped_to
+from fpc.quant.analysis.saturation import Bounds, clamp_bounds, clamped_to
+from fpc.quant.calibration.activations import Activations, activations
+from fpc.quant.calibration.distribution import HISTOGRAM_BINS, Distribution, Histogram, count_bins
 
 _HISTOGRAM_ELEMENTS = 1 << 16
 _FIRST_LOOKS = 8

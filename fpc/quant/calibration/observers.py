@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from fpc.quant.distribution import Distribution, Histogram
+from fpc.quant.calibration.distribution import Distribution, Histogram
 from fpc.quant.scheme import Scheme
 
 

@@ -6,7 +6,7 @@ move from the output channels of one layer into the input channels of the next o
 the function of the network. Weights here have a scale for every output channel, so the first layer
 takes any factor for free, and so does a depthwise layer after it; what is gained is precision of
 the activation between them, which has one scale for all its channels. What it costs a full
-convolution after it is weighed against that (`fpc.quant.channel_scales`).
+convolution after it is weighed against that (`fpc.quant.equalisation.channel_scales`).
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ import numpy as np
 
 from fpc.ir.graph import Graph, Node, Value
 from fpc.ir.op import Op
-from fpc.quant.channel_scales import ChannelRange, Reader, choose_scales
-from fpc.quant.channel_spread import (
+from fpc.quant.equalisation.channel_scales import ChannelRange, Reader, choose_scales
+from fpc.quant.equalisation.channel_spread import (
     Spread,
     bounded,
     by_input,

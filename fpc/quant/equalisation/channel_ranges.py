@@ -10,9 +10,9 @@ from fpc.interp.runner import RunnerFactory, Samples
 from fpc.interp.two_at_once import two_at_once
 from fpc.ir.constant import Array
 from fpc.ir.graph import Graph, Value
-from fpc.quant.activations import activations
-from fpc.quant.channel_scales import ChannelRange
-from fpc.quant.statistics import observed_values
+from fpc.quant.calibration.activations import activations
+from fpc.quant.calibration.statistics import observed_values
+from fpc.quant.equalisation.channel_scales import ChannelRange
 
 
 def channel_ranges(

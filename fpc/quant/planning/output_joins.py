@@ -12,7 +12,7 @@ from collections.abc import Set as AbstractSet
 from fpc.ir import ops
 from fpc.ir.graph import Graph, Node, Value
 from fpc.ir.op import Op, Quantisation
-from fpc.quant.ranges import Ranges, hull
+from fpc.quant.calibration.ranges import Ranges, hull
 
 MOST_WIDENING = 8.0
 """How many times wider than its own an output's range may become: three bits of the eight."""

@@ -1,11 +1,12 @@
 """Calibration without data: what trained batch norms promise, and what synthetic images miss.
 
-Dead-leaves images (`fpc.quant.synthetic_samples`) excite a vision network's early and middle layers
-much as photographs do: they show the channel means that bias correction needs, and most ranges. Two
-things they do not show. Extremes of layers that specialise: there the trained batch norms say how
-far activations reach (Nagel et al., "Data-free quantization through weight equalization and bias
-correction", ICCV 2019, section 4.2.1). And the answers: nothing is recognised in a synthetic image,
-so logits stay far below those of real objects; what follows the last layers is widened.
+Dead-leaves images (`fpc.quant.data_free.synthetic_samples`) excite a vision network's early and
+middle layers much as photographs do: they show the channel means that bias correction needs, and
+most ranges. Two things they do not show. Extremes of layers that specialise: there the trained
+batch norms say how far activations reach (Nagel et al., "Data-free quantization through weight
+equalization and bias correction", ICCV 2019, section 4.2.1). And the answers: nothing is recognised
+in a synthetic image, so logits stay far below those of real objects; what follows the last layers
+is widened.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ import numpy as np
 from fpc.ir import ops
 from fpc.ir.graph import Graph, Value
 from fpc.ir.op import Op
-from fpc.quant.distribution import Distribution, Histogram
-from fpc.quant.placement import weight_of
-from fpc.quant.ranges import hull
-from fpc.quant.saturation import Bounds, clamp_bounds
-from fpc.quant.statistics import Statistics
+from fpc.quant.analysis.placement import weight_of
+from fpc.quant.analysis.saturation import Bounds, clamp_bounds
+from fpc.quant.calibration.distribution import Distribution, Histogram
+from fpc.quant.calibration.ranges import hull
+from fpc.quant.calibration.statistics import Statistics
 
 DEVIATIONS = 4.0
 """How many standard deviations from its mean a normalised channel is expected to reach."""

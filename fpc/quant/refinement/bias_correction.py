@@ -23,8 +23,8 @@ from fpc.ir.graph import Node
 from fpc.ir.op import Op
 from fpc.ir.ops import Conv2d, Dense
 from fpc.ir.types import QuantParams
-from fpc.quant.layerwise import Layer
-from fpc.quant.weights import channel_scales
+from fpc.quant.planning.weights import channel_scales
+from fpc.quant.refinement.layerwise import Layer
 
 Reals = NDArray[np.float64]
 

@@ -11,12 +11,12 @@ from fpc.ir.constant import Array
 from fpc.ir.graph import Graph, Node, Value
 from fpc.ir.op import Op
 from fpc.ir.ops import Conv2d
-from fpc.quant.placement import weight_of
-from fpc.quant.saturation import EVERYTHING, Bounds, clamp_bounds
+from fpc.quant.analysis.placement import weight_of
+from fpc.quant.analysis.saturation import EVERYTHING, Bounds, clamp_bounds
 
 
 class MeanInputs:
-    """Listens (see `fpc.quant.statistics.Listener`) to what the layers of `graph` read.
+    """Listens (see `fpc.quant.calibration.statistics.Listener`) to what the layers of `graph` read.
 
     Only the samples at `positions` count. What a clamp makes is computed here from what it reads:
     calibration looks at that anyway, and every value more is a tensor more in memory.

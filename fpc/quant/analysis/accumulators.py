@@ -18,7 +18,7 @@ from fpc.ir.constant import Array
 from fpc.ir.dtype import DType
 from fpc.ir.graph import Value
 from fpc.ir.op import Op, Quantisation
-from fpc.quant.saturation import clamped_to
+from fpc.quant.analysis.saturation import clamped_to
 
 _VECTOR = 16
 

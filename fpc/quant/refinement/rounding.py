@@ -22,8 +22,8 @@ from fpc.ir.graph import Node
 from fpc.ir.op import Op
 from fpc.ir.ops import Conv2d, Dense
 from fpc.ir.types import QuantParams
+from fpc.quant.planning.weights import channel_scales
 from fpc.quant.scheme import Scheme
-from fpc.quant.weights import channel_scales
 
 Reals = NDArray[np.float64]
 Singles = NDArray[np.float32]

@@ -14,14 +14,14 @@ from fpc.ir.dtype import DType
 from fpc.ir.graph import Graph, Node, Value
 from fpc.ir.op import Op, Quantisation
 from fpc.ir.ops import Dequantize, Quantize, Requantize
-from fpc.quant.activations import returning
-from fpc.quant.guard import run_on_reals
-from fpc.quant.placement import weight_of
+from fpc.quant.analysis.placement import weight_of
+from fpc.quant.analysis.saturation import Bounds
+from fpc.quant.calibration.activations import returning
 from fpc.quant.plan import QuantPlan
-from fpc.quant.quality import Deviation, LayerQuality
+from fpc.quant.quality.guard import run_on_reals
+from fpc.quant.quality.verdict import Deviation, LayerQuality
+from fpc.quant.refinement.segments import extract
 from fpc.quant.runners import Runners
-from fpc.quant.saturation import Bounds
-from fpc.quant.segments import extract
 
 _MOST_SAMPLES = 2
 _CONVERSIONS = (Quantize, Dequantize, Requantize)

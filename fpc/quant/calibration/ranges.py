@@ -11,16 +11,16 @@ from fpc.diagnostics.errors import QuantError
 from fpc.ir import ops
 from fpc.ir.graph import Value
 from fpc.ir.op import Quantisation
-from fpc.quant.distribution import Distribution
-from fpc.quant.observers import Observer
-from fpc.quant.readers import reading_of
-from fpc.quant.saturation import (
+from fpc.quant.analysis.readers import reading_of
+from fpc.quant.analysis.saturation import (
     EVERYTHING,
     Bounds,
     clamp_bounds,
     clamped_to,
     intersection,
 )
+from fpc.quant.calibration.distribution import Distribution
+from fpc.quant.calibration.observers import Observer
 from fpc.quant.scheme import Scheme
 
 

@@ -16,8 +16,8 @@ from fpc.ir import ops
 from fpc.ir.constant import Array
 from fpc.ir.graph import Graph, Node, Value
 from fpc.ir.op import Activation, Op
-from fpc.quant.activations import activations
-from fpc.quant.channel_spread import Reals, activation_of
+from fpc.quant.calibration.activations import activations
+from fpc.quant.equalisation.channel_spread import Reals, activation_of
 from fpc.rewrite.rewriter import Rewriter
 
 _VALUES_PER_CHANNEL = 1024

@@ -1,11 +1,11 @@
 """Equalisation for layers whose weights have one scale a tensor.
 
 A few outsized filters, those of depthwise layers above all, then leave two or three bits to all
-others. Factors of channels are chosen by `fpc.quant.tensor_scales`, one spread of channels after
-the other, in a few sweeps, because each choice changes the weights that its neighbours see. They
-pass through residual sums, whose operands get the same factors, and through ReLU6: with factors of
-its own a channel's clamp would be at another place than the next one's, so saturation clamps
-instead, at the greatest integer.
+others. Factors of channels are chosen by `fpc.quant.equalisation.tensor_scales`, one spread of
+channels after the other, in a few sweeps, because each choice changes the weights that its
+neighbours see. They pass through residual sums, whose operands get the same factors, and through
+ReLU6: with factors of its own a channel's clamp would be at another place than the next one's, so
+saturation clamps instead, at the greatest integer.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ import numpy as np
 from fpc.ir import ops
 from fpc.ir.graph import Graph, Node, Value
 from fpc.ir.op import Activation, Op
-from fpc.quant.channel_samples import ChannelSample
-from fpc.quant.channel_spread import (
+from fpc.quant.equalisation.channel_samples import ChannelSample
+from fpc.quant.equalisation.channel_spread import (
     Reals,
     Spread,
     activation_of,
@@ -32,10 +32,9 @@ from fpc.quant.channel_spread import (
     spread_of,
     unmovable,
 )
-from fpc.quant.equalisation import Equalised
-from fpc.quant.noise_gains import noise_gains
-from fpc.quant.scheme import Scheme
-from fpc.quant.tensor_scales import (
+from fpc.quant.equalisation.cross_layer import Equalised
+from fpc.quant.equalisation.noise_gains import noise_gains
+from fpc.quant.equalisation.tensor_scales import (
     Channels,
     Maker,
     Reader,
@@ -43,6 +42,7 @@ from fpc.quant.tensor_scales import (
     channels_of_sum,
     choose_factors,
 )
+from fpc.quant.scheme import Scheme
 from fpc.rewrite.rewriter import Rewriter
 
 _SWEEPS = 3

@@ -11,17 +11,17 @@ from fpc.ir.constant import Array
 from fpc.ir.graph import Graph, Node, Value
 from fpc.ir.op import Op
 from fpc.quant.apply import apply_plan
-from fpc.quant.bias_correction import (
+from fpc.quant.plan import QuantPlan
+from fpc.quant.planning.weights import quantise_weight
+from fpc.quant.refinement.bias_correction import (
     analytic_bias,
     corrected_bias,
     mean_of_integers,
     mean_response,
 )
-from fpc.quant.layerwise import Layer, Revision, paired_layers, walk
-from fpc.quant.plan import QuantPlan
-from fpc.quant.rounding import Rounding, can_round, round_weights
+from fpc.quant.refinement.layerwise import Layer, Revision, paired_layers, walk
+from fpc.quant.refinement.rounding import Rounding, can_round, round_weights
 from fpc.quant.scheme import Scheme
-from fpc.quant.weights import quantise_weight
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 from fpc.ir.graph import Graph, Value
 from fpc.ir.op import Quantisation
-from fpc.quant.distribution import Distribution
-from fpc.quant.guard import gives_scores
-from fpc.quant.observers import Observer
-from fpc.quant.saturation import clamp_bounds
+from fpc.ir.types import TensorType
+from fpc.quant.analysis.saturation import clamp_bounds
+from fpc.quant.calibration.distribution import Distribution
+from fpc.quant.calibration.observers import Observer
 from fpc.quant.scheme import Scheme
 
 HEADROOM = 0.25
@@ -66,6 +66,15 @@ def pin(found: Distribution, low: float, high: float) -> PinnedDistribution:
         high=high,
         source=found.source,
     )
+
+
+def gives_scores(type: TensorType) -> bool:
+    """Whether an output looks like the scores of classes: [1, C] or [1, C, 1, 1] with C >= 2.
+
+    Other single vectors, [1, N, 1] of a detector say, are lists of things, not of choices.
+    """
+    batch, classes, *rest = (*type.shape, 0, 0)[: max(type.rank, 2)]
+    return type.dtype.is_float and batch == 1 and classes >= 2 and rest in ([], [1, 1])
 
 
 def _sources(value: Value, statistics: Mapping[Value, Distribution]) -> set[Value]:

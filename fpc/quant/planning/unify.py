@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from fpc.ir.graph import Graph, Node, Use, Value
 from fpc.ir.op import Op, Quantisation
 from fpc.ir.types import QuantParams
-from fpc.quant.ranges import Ranges, fill_range, hull
-from fpc.quant.saturation import EVERYTHING, Bounds, clamp_bounds, contains
+from fpc.quant.analysis.saturation import EVERYTHING, Bounds, clamp_bounds, contains
+from fpc.quant.calibration.ranges import Ranges, fill_range, hull
 from fpc.quant.scheme import Scheme
 
 MOST_WIDENING = 4.0

@@ -16,7 +16,7 @@ from fpc.ir.constant import Array
 from fpc.ir.graph import Graph, Node, Value
 from fpc.ir.op import Activation, Op
 from fpc.ir.types import TensorType
-from fpc.quant.natural_images import natural_image
+from fpc.quant.data_free.natural_images import natural_image
 
 BRIGHTNESS = np.array([0.299, 0.587, 0.114], np.float32)
 """ITU-R BT.601 luma of RGB."""

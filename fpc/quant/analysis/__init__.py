@@ -1,0 +1,1 @@
+"""What a graph and a scheme say before any sample is run."""

@@ -1,0 +1,1 @@
+"""What activations look like on samples, and the ranges that follow."""

@@ -1,0 +1,1 @@
+"""Calibration without data: images made up, ranges that trained batch norms promise."""

@@ -1,0 +1,1 @@
+"""Scaling channels between layers so that one range suits them all."""

@@ -1,0 +1,1 @@
+"""How far an integer network is from its float original: as a whole, layer by layer."""
