@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     )
     from fpc.diagnostics.errors import FpcError
     from fpc.driver.compile import Compiled
-    from fpc.driver.quantise import Quantised
+    from fpc.driver.phases.quantise import Quantised
     from fpc.frontends.samples import Preprocessing
     from fpc.ir.graph import Graph
     from fpc.measure.tvm.model import TvmModel
@@ -40,7 +40,7 @@ _HOMES = MappingProxyType(
         "FpcError": "fpc.diagnostics.errors",
         "Graph": "fpc.ir.graph",
         "Preprocessing": "fpc.frontends.samples",
-        "Quantised": "fpc.driver.quantise",
+        "Quantised": "fpc.driver.phases.quantise",
         "Target": "fpc.targets.description",
         "TvmModel": "fpc.measure.tvm.model",
         "compile": "fpc.api",

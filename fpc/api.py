@@ -16,8 +16,6 @@ from fpc.backends.onnx.emit import emit as emit_onnx
 from fpc.diagnostics.errors import UsageError
 from fpc.diagnostics.progress import Progress, silent
 from fpc.driver.compile import Compiled, compile_model
-from fpc.driver.integer_source import integer_precision
-from fpc.driver.lower import set_io
 from fpc.driver.options import (
     BackendName,
     CompileOptions,
@@ -26,8 +24,10 @@ from fpc.driver.options import (
     Precision,
     SampleSource,
 )
-from fpc.driver.prepare import Stage, imported_from, start
-from fpc.driver.quantise import Quantised, quantise
+from fpc.driver.phases.integer_source import integer_precision
+from fpc.driver.phases.lower import set_io
+from fpc.driver.phases.prepare import Stage, imported_from, start
+from fpc.driver.phases.quantise import Quantised, quantise
 from fpc.frontends.samples import Preprocessing
 from fpc.ir.graph import Graph
 from fpc.targets import catalog

@@ -10,7 +10,7 @@ from pathlib import Path
 from fpc.costmodel.kernels import kernels_of
 from fpc.costmodel.xnnpack_features import AMX
 from fpc.diagnostics.errors import MeasureError
-from fpc.driver.measure import MeasureOptions, known_as
+from fpc.driver.measure.models import MeasureOptions, known_as
 from fpc.ir.graph import Graph
 from fpc.measure.protocol import Condition, Failure, MeasureConfig, Request, Timing
 from fpc.measure.samples.network_text import shape_only_text

@@ -21,8 +21,8 @@ import numpy as np
 from fpc.costmodel.kernels import kernels_of
 from fpc.costmodel.metrics import goodness
 from fpc.costmodel.model import CostModel, read_model
-from fpc.driver.calibrate import CalibrateOptions, calibrate, calibration_config
-from fpc.driver.measure import MeasureOptions, measure_models, prepare_request
+from fpc.driver.measure.calibrate import CalibrateOptions, calibrate, calibration_config
+from fpc.driver.measure.models import MeasureOptions, measure_models, prepare_request
 from fpc.measure.litert.runner import LiteRtRunner
 from fpc.measure.protocol import Failure, MeasureConfig
 from fpc.measure.samples.database import SampleDatabase

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from fpc.costmodel.families import AUTO
 from fpc.costmodel.library import Wanted
-from fpc.driver.calibrate import fit_drawn
+from fpc.driver.measure.calibrate import fit_drawn
 from fpc.measure.samples.database import SampleDatabase
 
 FILE = "host-litert-int8.json"

@@ -29,10 +29,10 @@ import numpy as np
 
 from fpc.costmodel.library import select, shipped
 from fpc.costmodel.model import CostModel
-from fpc.driver.calibrate import calibration_config
-from fpc.driver.search import Problem, SearchOptions, search
-from fpc.driver.search_bench import Bench, Latency, builder
-from fpc.driver.search_rounds import FeedbackOptions, search_by_measuring
+from fpc.driver.measure.calibrate import calibration_config
+from fpc.driver.search.bench import Bench, Latency, builder
+from fpc.driver.search.best_network import Problem, SearchOptions, search
+from fpc.driver.search.rounds import FeedbackOptions, search_by_measuring
 from fpc.measure.litert.runner import LiteRtRunner
 from fpc.measure.protocol import Condition, Failure, MeasureConfig, Request, Timing
 from fpc.search.journal import Journal

@@ -17,7 +17,7 @@ from benchmarks.tvm.rounds import Timed, latencies_ms
 from fpc.backends.tvm.emitter import emit
 from fpc.backends.tvm.isa.plain import PLAIN
 from fpc.backends.tvm.isa.table import ISAS, runs_here
-from fpc.driver.backend import archive
+from fpc.driver.phases.backend import archive
 from fpc.measure.litert.model import LiteRtModel
 from fpc.measure.tvm.model import TvmModel
 

@@ -14,8 +14,8 @@ from fpc.cli.runners import BoardPython, clock, interrupted, require_runner
 from fpc.diagnostics.errors import UsageError
 
 if TYPE_CHECKING:
-    from fpc.driver.calibrate import Calibrated, CalibrateOptions
-    from fpc.driver.measure import Prepare
+    from fpc.driver.measure.calibrate import Calibrated, CalibrateOptions
+    from fpc.driver.measure.models import Prepare
     from fpc.measure.protocol import MeasureConfig, Runner
 
 
@@ -60,7 +60,7 @@ def run(
 ) -> None:
     """Learn what a device's kernels cost: `fpc predict MODEL --target NAME.toml` then knows."""
     from fpc.costmodel.families import candidates
-    from fpc.driver.calibrate import CalibrateOptions, calibration_config
+    from fpc.driver.measure.calibrate import CalibrateOptions, calibration_config
     from fpc.report.plots import require_plots
 
     require_runner(on, "replay")
@@ -100,7 +100,7 @@ def _measuring(
     on: str, options: CalibrateOptions, config: MeasureConfig, board_python: str
 ) -> tuple[Runner, Prepare]:
     """The runner, and what makes a request for it of a network."""
-    from fpc.driver.measure import MeasureOptions, known_as, prepare_request
+    from fpc.driver.measure.models import MeasureOptions, known_as, prepare_request
     from fpc.measure.samples.replay import ReplayRunner
 
     measuring = MeasureOptions(target=options.like, quick=True)
@@ -123,7 +123,7 @@ def _calibrate(
     *,
     quiet: bool,
 ) -> Calibrated:
-    from fpc.driver.calibrate import calibrate
+    from fpc.driver.measure.calibrate import calibrate
     from fpc.measure.samples.database import SampleDatabase
 
     try:

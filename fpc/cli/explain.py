@@ -67,7 +67,7 @@ def run(
 ) -> None:
     """Show the IR after a pass, why rewrites declined, which pass is guilty, which layer is bad."""
     from fpc.driver.explain import blame, graph_after, pipeline_for, records_of
-    from fpc.driver.prepare import imported_from, naming
+    from fpc.driver.phases.prepare import imported_from, naming
     from fpc.targets import catalog
 
     _at_most_one(

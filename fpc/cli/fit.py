@@ -12,7 +12,7 @@ from fpc.cli.options import Json
 
 if TYPE_CHECKING:
     from fpc.costmodel.model import CostModel
-    from fpc.driver.fit import Fitted
+    from fpc.driver.measure.fit import Fitted
 
 Plot = Annotated[
     Path | None,
@@ -42,7 +42,7 @@ def run(
     """Fit a cost model to measured networks; `fpc predict --cost-model FILE` uses it."""
     from fpc.costmodel.library import Wanted
     from fpc.driver.artifact import write_file
-    from fpc.driver.fit import fit_database
+    from fpc.driver.measure.fit import fit_database
     from fpc.report.plots import require_plots
 
     require_plots(plot)

@@ -37,7 +37,7 @@ from fpc.diagnostics.errors import UsageError
 from fpc.diagnostics.render import render
 
 if TYPE_CHECKING:
-    from fpc.driver.measure import MeasureOptions
+    from fpc.driver.measure.models import MeasureOptions
     from fpc.measure.protocol import Failure, MeasureConfig, Runner
     from fpc.measure.samples.sample import Sample
 
@@ -106,7 +106,7 @@ def run(
     json: Json = False,
 ) -> None:
     """Measure models: outputs checked, medians with 95 % intervals, samples kept."""
-    from fpc.driver.measure import MeasureOptions
+    from fpc.driver.measure.models import MeasureOptions
     from fpc.driver.model_file import require_model_files
     from fpc.driver.options import Precision
     from fpc.measure.protocol import MeasureConfig
@@ -180,7 +180,7 @@ def _measure(
 ) -> tuple[Sequence[Sample], Sequence[Failure]]:
     from contextlib import nullcontext
 
-    from fpc.driver.measure import measure_models, prepare_request
+    from fpc.driver.measure.models import measure_models, prepare_request
     from fpc.measure.samples.database import SampleDatabase
 
     answers: list[Sample | Failure] = []
@@ -211,7 +211,7 @@ def _measure(
 def _replay(
     models: Sequence[Path], options: MeasureOptions, config: MeasureConfig, path: Path | None
 ) -> tuple[Sequence[Sample], Sequence[Failure]]:
-    from fpc.driver.measure import known_as, measure_models
+    from fpc.driver.measure.models import known_as, measure_models
     from fpc.measure.samples.replay import ReplayRunner
 
     runner = ReplayRunner(tuple(_recorded(path)))

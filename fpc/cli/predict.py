@@ -46,8 +46,8 @@ def run(
 ) -> None:
     """Predict MODEL's latency on a target, kernel by kernel, with a 90 % interval."""
     from fpc.costmodel.tables.reader import read_table
-    from fpc.driver.predict import cost_model_for, predict_model
-    from fpc.driver.predict_by_table import predict_model_by_table
+    from fpc.driver.predict.by_cost_model import cost_model_for, predict_model
+    from fpc.driver.predict.by_table import predict_model_by_table
     from fpc.report.plots import require_plots
     from fpc.targets import catalog
 

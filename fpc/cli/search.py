@@ -126,7 +126,7 @@ def run(
 ) -> None:
     """Find the most accurate network of a space within a latency budget, exactly."""
     from fpc.driver.artifact import check_writable, write_file
-    from fpc.driver.search import SearchOptions, search
+    from fpc.driver.search.best_network import SearchOptions, search
     from fpc.report.plots import plot_front, require_plots
 
     options = SearchOptions(
@@ -156,7 +156,7 @@ def run(
             found = search_and_measure(options, feedback, progress)
         report = found.report
         if output is not None:
-            from fpc.driver.search_artifact import write_search
+            from fpc.driver.search.artifact import write_search
 
             report = write_search(
                 found,

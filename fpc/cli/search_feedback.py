@@ -15,9 +15,9 @@ from fpc.diagnostics.errors import UsageError
 
 if TYPE_CHECKING:
     from fpc.diagnostics.progress import Progress
-    from fpc.driver.search import Found, SearchOptions
-    from fpc.driver.search_rounds import FeedbackOptions
-    from fpc.driver.workers import Jobs
+    from fpc.driver.search.best_network import Found, SearchOptions
+    from fpc.driver.search.rounds import FeedbackOptions
+    from fpc.driver.search.workers import Jobs
     from fpc.measure.protocol import Runner
     from fpc.report.search_schema import SearchReport
 
@@ -79,7 +79,7 @@ def feedback_options(
                 help="say what to measure on: --measure host",
             )
         return None
-    from fpc.driver.search_rounds import FeedbackOptions
+    from fpc.driver.search.rounds import FeedbackOptions
 
     path = _journal(journal, output)
     if resume and path is None:
@@ -100,7 +100,7 @@ def search_and_measure(
     options: SearchOptions, feedback: FeedbackOptions, progress: Progress
 ) -> Found:
     """What is found by measuring; whoever interrupts it is told how to go on."""
-    from fpc.driver.search_rounds import search_by_measuring
+    from fpc.driver.search.rounds import search_by_measuring
     from fpc.search.journal import measurements
 
     try:

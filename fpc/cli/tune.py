@@ -21,7 +21,7 @@ from fpc.cli.options import InputShapes, Json, TargetName, parse_input_shapes
 from fpc.cli.runners import kernel_place
 
 if TYPE_CHECKING:
-    from fpc.driver.tune import Tuned, TunedNetwork
+    from fpc.driver.tune.tiles import Tuned, TunedNetwork
     from fpc.measure.kernels.protocol import CostUnit
 
 _SHOWN: Mapping[CostUnit, tuple[str, float]] = MappingProxyType(
@@ -62,7 +62,7 @@ def run(
     A tile counts only when its kernel has every bit of the interpreter.
     """
     from fpc.driver.options import Precision
-    from fpc.driver.tune import TuneOptions, tune
+    from fpc.driver.tune.tiles import TuneOptions, tune
 
     precision = Precision.INT16 if int16 else Precision.INT8
     shapes = parse_input_shapes(input_shape)

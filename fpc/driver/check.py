@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from fpc.driver.describe import place
-from fpc.driver.prepare import imported_from, naming, prepare
+from fpc.driver.phases.describe import place
+from fpc.driver.phases.prepare import imported_from, naming, prepare
 from fpc.report.schema import PlacementPart
 from fpc.targets.description import Target
 

@@ -13,23 +13,23 @@ from typing import TYPE_CHECKING
 from fpc.diagnostics.errors import QuantError
 from fpc.diagnostics.progress import Progress, silent
 from fpc.driver.artifact import digest, write_directory
-from fpc.driver.backend import backend_for
-from fpc.driver.describe import describe_model, describe_passes, describe_placement
-from fpc.driver.evaluate import doubts, evaluate, poor_accuracy
-from fpc.driver.image_input import take_image_bytes
-from fpc.driver.integer_source import (
+from fpc.driver.options import CompileOptions, Precision
+from fpc.driver.phases.backend import backend_for
+from fpc.driver.phases.describe import describe_model, describe_passes, describe_placement
+from fpc.driver.phases.evaluate import doubts, evaluate, poor_accuracy
+from fpc.driver.phases.image_input import take_image_bytes
+from fpc.driver.phases.integer_source import (
     integer_precision,
     notes_on_integers,
     require_no_float_network,
 )
-from fpc.driver.io_types import set_io_types, type_names
-from fpc.driver.lower import float_runner, set_layout
-from fpc.driver.options import CompileOptions, Precision
-from fpc.driver.predict import predict_compiled
-from fpc.driver.prepare import describe_source, imported_from, naming, start
-from fpc.driver.quantise import Quantised, quantise
-from fpc.driver.swap import swap_activations
-from fpc.driver.verify import Unverified, Verification
+from fpc.driver.phases.io_types import set_io_types, type_names
+from fpc.driver.phases.lower import float_runner, set_layout
+from fpc.driver.phases.prepare import describe_source, imported_from, naming, start
+from fpc.driver.phases.quantise import Quantised, quantise
+from fpc.driver.phases.swap import swap_activations
+from fpc.driver.phases.verify import Unverified, Verification
+from fpc.driver.predict.by_cost_model import predict_compiled
 from fpc.frontends.samples import load_samples
 from fpc.interp.numerics import Numerics
 from fpc.ir.graph import Graph

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from fpc.diagnostics.errors import UsageError, VerifyError
 from fpc.diagnostics.render import render, suggest
-from fpc.driver.watch import deviation, random_inputs
+from fpc.driver.phases.watch import deviation, random_inputs
 from fpc.interp import executor
 from fpc.ir.constant import Array
 from fpc.ir.graph import Graph

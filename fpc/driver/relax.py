@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from fpc.driver.backend import TvmBackend, backend_for
-from fpc.driver.lower import set_layout
 from fpc.driver.options import IoLayout
+from fpc.driver.phases.backend import TvmBackend, backend_for
+from fpc.driver.phases.lower import set_layout
 from fpc.ir.graph import Graph
 from fpc.targets import catalog
 

@@ -11,7 +11,7 @@ import onnx.numpy_helper
 import pytest
 
 import fpc
-from fpc.driver.lower import set_layout
+from fpc.driver.phases.lower import set_layout
 from fpc.ir import ops
 from fpc.ir.types import f32
 from fpc.ir.verifier import verify
@@ -245,7 +245,7 @@ TYPED = """
 from typing import assert_type
 import onnx
 import fpc
-from fpc.driver.quantise import Quantised
+from fpc.driver.phases.quantise import Quantised
 
 graph: fpc.Graph = fpc.load("model.onnx")
 assert_type(fpc.optimize(graph, precision="int8"), fpc.Graph)

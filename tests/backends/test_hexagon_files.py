@@ -5,8 +5,8 @@ import pytest
 
 from fpc.backends.tflite.reader import read
 from fpc.driver.compile import compile_model
-from fpc.driver.describe import place
 from fpc.driver.options import CompileOptions, Precision
+from fpc.driver.phases.describe import place
 from fpc.ir import ops
 from fpc.ir.graph import Graph
 from fpc.ir.op import Activation

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from fpc.driver.search import SearchOptions
-from fpc.driver.search_rounds import FeedbackOptions, search_by_measuring
+from fpc.driver.search.best_network import SearchOptions
+from fpc.driver.search.rounds import FeedbackOptions, search_by_measuring
 from fpc.measure.device import device_name
 from fpc.measure.litert.runner import LiteRtRunner
 from fpc.search.journal import measurements

@@ -7,7 +7,7 @@ import pytest
 from fpc.backends.tvm.isa.table import runs_here
 from fpc.backends.tvm.isa.x86_avx2 import X86_AVX2, X86_AVX_VNNI
 from fpc.diagnostics.errors import BackendError
-from fpc.driver.backend import isa_of
+from fpc.driver.phases.backend import isa_of
 from fpc.targets import catalog
 from fpc.targets.description import Target
 from tests.backends.tvm_families import assert_every_family_agrees

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from fpc.backends.tvm.isa.neon_mlal import NEON_MLAL
-from fpc.driver.backend import archive
+from fpc.driver.phases.backend import archive
 from fpc.measure.emulation.emulator import ArmEmulator, guest_environment
 from fpc.measure.protocol import Expected, MeasureConfig, Request, Timing
 from fpc.measure.samples.database import SampleDatabase

@@ -17,7 +17,7 @@ from fpc.backends.tvm.isa.neon_mlal import NEON_MLAL
 from fpc.backends.tvm.isa.table import isa_of_this_machine
 from fpc.backends.tvm.planner import plan
 from fpc.diagnostics.errors import UnsupportedOpError
-from fpc.driver.backend import archive
+from fpc.driver.phases.backend import archive
 from fpc.interp.executor import run
 from fpc.interp.numerics import Numerics
 from fpc.ir.graph import Graph

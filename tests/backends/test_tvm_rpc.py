@@ -15,8 +15,8 @@ import pytest
 
 from fpc.backends.tvm.isa.table import isa_of_this_machine
 from fpc.diagnostics.errors import FpcError, MeasureError, UsageError
-from fpc.driver.backend import TvmBackend
-from fpc.driver.measure import measure_models
+from fpc.driver.measure.models import measure_models
+from fpc.driver.phases.backend import TvmBackend
 from fpc.measure.process.child import timed_out
 from fpc.measure.protocol import Expected, Failure, MeasureConfig, Request, Timing
 from fpc.measure.samples.database import SampleDatabase

@@ -12,8 +12,8 @@ from fpc.backends.tvm.isa.table import isa_of_this_machine
 from fpc.backends.tvm.tuning.tables import tiles_of_file
 from fpc.backends.tvm.tuning.tile_space import tile_space
 from fpc.diagnostics.errors import MeasureError
-from fpc.driver.tune import TuneOptions, tune
-from fpc.driver.tune_kernel import Refusal, costs_of
+from fpc.driver.tune.kernel import Refusal, costs_of
+from fpc.driver.tune.tiles import TuneOptions, tune
 from fpc.measure.emulation.emulator import ArmEmulator
 from fpc.measure.kernels.on_boards import BoardKernelRunner
 from tests.backends.arm.tvm import emulated

@@ -20,10 +20,9 @@ from fpc.backends.tvm.tuning.tables import notes_on, shipped_tiles, tiles_of_fil
 from fpc.backends.tvm.tuning.tile_space import tile_space, untiled
 from fpc.backends.tvm.tuning.tile_table import Circumstances, TileTable, TunedKernel
 from fpc.diagnostics.errors import BackendError, MeasureError, UsageError
-from fpc.driver import tune_kernel
 from fpc.driver.options import Precision
-from fpc.driver.tune import TuneOptions, tune
-from fpc.driver.tune_kernel import Refusal, best_tile, costs_of
+from fpc.driver.tune.kernel import Refusal, best_tile, costs_of
+from fpc.driver.tune.tiles import TuneOptions, tune
 from fpc.ir.dtype import DType
 from fpc.measure.kernels.exchange import KernelOrder
 from fpc.measure.kernels.here import HostKernelRunner
@@ -68,7 +67,7 @@ def table(*kernels: AnyKernel, isa: str = HERE.name) -> TileTable:
 @pytest.fixture
 def uncompiled(monkeypatch) -> None:
     """A library is its program, so that a `FakeRunner` finds the kernels in it."""
-    monkeypatch.setattr(tune_kernel, "build", lambda program: program.to_json().encode())
+    monkeypatch.setattr("fpc.driver.tune.kernel.build", lambda program: program.to_json().encode())
 
 
 class FakeRunner:
@@ -150,7 +149,7 @@ def test_what_cannot_be_compiled_takes_no_other_with_it(monkeypatch):
             raise BackendError("tvm-died", "ended by SIGABRT")
         return program.to_json().encode()
 
-    monkeypatch.setattr(tune_kernel, "build", build)
+    monkeypatch.setattr("fpc.driver.tune.kernel.build", build)
     answers = list(costs_of(given, kernels, HERE, FakeRunner(lambda kernel: 1.0)))
     assert answers == [1.0, Refusal("ended by SIGABRT"), 1.0]
 

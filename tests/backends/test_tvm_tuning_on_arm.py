@@ -10,8 +10,8 @@ import pytest
 from fpc.backends.tvm.isa.neon_mlal import NEON_MLAL
 from fpc.backends.tvm.tuning.tile_space import tile_space
 from fpc.diagnostics.errors import MissingBackendError
-from fpc.driver.tune import TuneOptions, tune
-from fpc.driver.tune_kernel import Refusal, costs_of
+from fpc.driver.tune.kernel import Refusal, costs_of
+from fpc.driver.tune.tiles import TuneOptions, tune
 from fpc.measure.emulation.emulator import EMULATOR, ArmEmulator
 from fpc.measure.kernels.simulated import SimulatedKernelRunner
 from tests.backends.arm.tvm import emulated

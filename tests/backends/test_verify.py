@@ -7,7 +7,7 @@ import pytest
 
 import fpc
 from fpc.diagnostics.errors import BackendError
-from fpc.driver.verify import verify_file
+from fpc.driver.phases.verify import verify_file
 from fpc.interp.numerics import Numerics
 from fpc.ir import ops
 from fpc.ir.op import Activation

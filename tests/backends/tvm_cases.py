@@ -8,7 +8,7 @@ from fpc.backends.tvm.isa.description import Isa
 from fpc.backends.tvm.planner import plan
 from fpc.backends.tvm.tuning.case import Case, cases, needed, tilable
 from fpc.backends.tvm.tuning.tile_table import TileTable
-from fpc.driver.watch import random_inputs
+from fpc.driver.phases.watch import random_inputs
 from fpc.interp.executor import run_keeping
 from fpc.interp.numerics import Numerics
 from fpc.ir import ops

@@ -28,7 +28,7 @@ from fpc.backends.tvm.relax_program import ENTRY, relax_module
 from fpc.backends.tvm.requirements import PINNED
 from fpc.backends.tvm.tuning.tile_space import tile_space
 from fpc.diagnostics.errors import UnsupportedOpError
-from fpc.driver.backend import archive
+from fpc.driver.phases.backend import archive
 from fpc.interp.executor import run
 from fpc.interp.numerics import Numerics
 from fpc.ir.constant import Array

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fpc.cli.console import progress_bars
-from fpc.driver.calibrate import CalibrateOptions, calibrate, calibration_config
+from fpc.driver.measure.calibrate import CalibrateOptions, calibrate, calibration_config
 from tests.calibration_runner import ComputingRunner, prepare
 from tests.cli.digits import MODEL
 from tests.cli.invoke import fpc, refuse, succeed

@@ -80,7 +80,7 @@ def test_a_picture_of_no_known_format_is_refused_before_the_work(tmp_path):
 def test_prices_of_another_machine_are_told_from_ones_own(monkeypatch):
     device = select(shipped("host"), "host", precision="int8").condition.device
     for here, is_other in ((device, False), ("another machine", True)):
-        monkeypatch.setattr("fpc.driver.predict.device_name", lambda here=here: here)
+        monkeypatch.setattr("fpc.driver.predict.by_cost_model.device_name", lambda here=here: here)
         found = succeed("predict", MODEL, "--target", "host", "--json").document
         assert found["condition"].startswith(f"{device}, LiteRT")
         assert "networks drawn by fpc (measured)" in found["fitted_on"]

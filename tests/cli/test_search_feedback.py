@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fpc.driver.search import Problem, SearchOptions
+from fpc.driver.search.best_network import Problem, SearchOptions
 from fpc.measure.samples.database import SampleDatabase
 from fpc.search.space.encoding import decode
 from fpc.search.space.network import build

@@ -9,8 +9,8 @@ import pytest
 from fpc.backends.tvm.isa.description import Isa
 from fpc.backends.tvm.isa.table import isa_of_this_machine
 from fpc.backends.tvm.tuning.tile_table import Circumstances, TileTable, TunedKernel
-from fpc.driver import tune
-from fpc.driver.tune import Tuned, TunedNetwork
+from fpc.driver.tune import tiles
+from fpc.driver.tune.tiles import Tuned, TunedNetwork
 from tests.backends.tvm_cases import pointwise_case
 from tests.cli.digits import MODEL, QUICK
 from tests.cli.invoke import fpc, refuse, succeed
@@ -25,7 +25,7 @@ def tuned(monkeypatch) -> None:
     )
     refused = ("ConvolutionTile(4, 1) of a convolution kernel: 7 elements of its result are wrong",)
     found = Tuned("x86-avx512-vnni", "a Xeon (x86_64)", "measured", "us", networks, 28, 14, refused)
-    monkeypatch.setattr(tune, "tune", lambda *_: found)
+    monkeypatch.setattr(tiles, "tune", lambda *_: found)
 
 
 def test_table(tuned, golden):

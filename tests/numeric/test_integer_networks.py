@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fpc.driver.lower import emit_tflite, float_runner, run_file, set_layout
-from fpc.driver.prepare import imported_from, prepare
-from fpc.driver.watch import random_inputs
+from fpc.driver.phases.lower import emit_tflite, float_runner, run_file, set_layout
+from fpc.driver.phases.prepare import imported_from, prepare
+from fpc.driver.phases.watch import random_inputs
 from fpc.interp.executor import run
 from fpc.interp.numerics import Numerics
 from fpc.ir import ops

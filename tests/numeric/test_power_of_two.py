@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fpc.diagnostics.errors import QuantError
-from fpc.driver.lower import emit_tflite, run_file, set_layout
+from fpc.driver.phases.lower import emit_tflite, run_file, set_layout
 from fpc.interp.executor import run
 from fpc.interp.numerics import Numerics
 from fpc.interp.power_of_two.pooling import reciprocal

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fpc.driver.lower import exact_tflite_runner, float_runner, tflite_runner
-from fpc.driver.prepare import Pipeline, Stage
+from fpc.driver.phases.lower import exact_tflite_runner, float_runner, tflite_runner
+from fpc.driver.phases.prepare import Pipeline, Stage
 from fpc.frontends.onnx import load
 from fpc.quant.apply import apply_plan
 from fpc.quant.calibration.observers import MinMax

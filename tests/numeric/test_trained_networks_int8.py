@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from fpc.driver.lower import exact_tflite_runner, float_runner, tflite_runner
-from fpc.driver.prepare import start
+from fpc.driver.phases.lower import exact_tflite_runner, float_runner, tflite_runner
+from fpc.driver.phases.prepare import start
 from fpc.frontends.onnx import load
 from fpc.quant.ladder import climb
 from fpc.quant.planning.power_of_two import POWER_OF_TWO_INT8

@@ -9,7 +9,7 @@ import pytest
 
 from fpc.costmodel.model import read_model
 from fpc.diagnostics.errors import CostModelError, MeasureError, UsageError
-from fpc.driver.calibrate import Calibrated, CalibrateOptions, calibrate, calibration_config
+from fpc.driver.measure.calibrate import Calibrated, CalibrateOptions, calibrate, calibration_config
 from fpc.measure.samples.database import SampleDatabase
 from fpc.targets import catalog
 from tests.calibration_runner import PRICES, ComputingRunner, prepare

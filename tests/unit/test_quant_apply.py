@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fpc.diagnostics.location import Location
-from fpc.driver.lower import tflite_runner
+from fpc.driver.phases.lower import tflite_runner
 from fpc.interp.executor import run
 from fpc.ir import ops
 from fpc.ir.dtype import DType

@@ -14,7 +14,7 @@ import pytest
 from fpc.diagnostics.errors import InfeasibleError, MissingBackendError
 from fpc.diagnostics.location import Location
 from fpc.diagnostics.render import render
-from fpc.driver.workers import mapped, require_jobs
+from fpc.driver.search.workers import mapped, require_jobs
 
 
 @pytest.mark.parametrize("jobs", [1, 2])

@@ -7,7 +7,7 @@ import pytest
 
 from fpc.backends.onnx.emit import emit_bytes
 from fpc.diagnostics.errors import UsageError
-from fpc.driver.prepare import start
+from fpc.driver.phases.prepare import start
 from fpc.frontends.onnx import load
 from fpc.interp.executor import run
 from fpc.zoo import build, names, options

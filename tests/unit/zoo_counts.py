@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from fpc.driver.prepare import start
+from fpc.driver.phases.prepare import start
 from fpc.ir.graph import Graph
 from fpc.ir.ops import BatchNorm
 from fpc.targets import description

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from fpc.diagnostics.errors import InfeasibleError, MeasureError, SearchError
-from fpc.driver.search import Found, Problem, SearchOptions, search
-from fpc.driver.search_rounds import FeedbackOptions, search_by_measuring
+from fpc.driver.search.best_network import Found, Problem, SearchOptions, search
+from fpc.driver.search.rounds import FeedbackOptions, search_by_measuring
 from fpc.measure.protocol import Runner
 from fpc.report.search_schema import FeedbackPart
 from fpc.search.space.encoding import decode

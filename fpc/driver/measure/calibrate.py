@@ -16,8 +16,8 @@ from fpc.costmodel.model import CostModel
 from fpc.diagnostics.errors import MeasureError, UsageError
 from fpc.diagnostics.progress import Progress, silent
 from fpc.driver.artifact import write_file
-from fpc.driver.fit import Fitted, condition_of, fit_samples
-from fpc.driver.measure import MeasureOptions, Prepare, known_as, measure_models
+from fpc.driver.measure.fit import Fitted, condition_of, fit_samples
+from fpc.driver.measure.models import MeasureOptions, Prepare, known_as, measure_models
 from fpc.ir.graph import Graph
 from fpc.measure.protocol import Failure, MeasureConfig, Runner
 from fpc.measure.samples.database import SampleDatabase

@@ -13,8 +13,8 @@ from typing import Literal, TypeAlias
 
 from fpc.diagnostics.errors import FpcError, SearchError
 from fpc.diagnostics.progress import Progress, silent
-from fpc.driver.measure import MeasureOptions, prepare_request, sample_of
-from fpc.driver.workers import Jobs, mapped
+from fpc.driver.measure.models import MeasureOptions, prepare_request, sample_of
+from fpc.driver.search.workers import Jobs, mapped
 from fpc.measure.median import Interval, is_disturbed, median, median_interval
 from fpc.measure.protocol import (
     Condition,

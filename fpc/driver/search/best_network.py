@@ -14,7 +14,7 @@ from fpc.costmodel.kernels import kernels_of
 from fpc.costmodel.model import CostModel
 from fpc.costmodel.prediction import Pricing
 from fpc.diagnostics.progress import Progress, silent
-from fpc.driver.predict import cost_model_for, predict_graph
+from fpc.driver.predict.by_cost_model import cost_model_for, predict_graph
 from fpc.ir.graph import Graph
 from fpc.report.search_schema import (
     AccuracySourcePart,

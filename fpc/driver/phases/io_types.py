@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from fpc.diagnostics.errors import UsageError
-from fpc.driver.lower import set_io
 from fpc.driver.options import CompileOptions, Precision
+from fpc.driver.phases.lower import set_io
 from fpc.ir.graph import Graph, Value
 
 

@@ -15,11 +15,11 @@ from fpc.backends.tflite.reader import read
 from fpc.diagnostics.errors import FpcError, MeasureError, UsageError
 from fpc.diagnostics.progress import Progress, silent
 from fpc.driver.artifact import digest
-from fpc.driver.backend import MODEL_FILE
 from fpc.driver.compile import compile_model
 from fpc.driver.options import BackendName, CompileOptions, Precision
-from fpc.driver.prepare import describe_source
-from fpc.driver.watch import random_inputs
+from fpc.driver.phases.backend import MODEL_FILE
+from fpc.driver.phases.prepare import describe_source
+from fpc.driver.phases.watch import random_inputs
 from fpc.interp import executor
 from fpc.interp.numerics import Numerics
 from fpc.ir.constant import Array

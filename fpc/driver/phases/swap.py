@@ -8,10 +8,10 @@ import numpy as np
 
 from fpc.diagnostics.errors import UsageError
 from fpc.diagnostics.render import suggest
-from fpc.driver.describe import node_name
-from fpc.driver.lower import float_runner
 from fpc.driver.options import CompileOptions
-from fpc.driver.prepare import Stage
+from fpc.driver.phases.describe import node_name
+from fpc.driver.phases.lower import float_runner
+from fpc.driver.phases.prepare import Stage
 from fpc.frontends.samples import Preprocessing, load_samples
 from fpc.interp.runner import Runner
 from fpc.ir.constant import Array

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from fpc.diagnostics.errors import FpcError, UsageError
 from fpc.driver.artifact import digest
-from fpc.driver.watch import NumericWatcher
+from fpc.driver.phases.watch import NumericWatcher
 from fpc.frontends.onnx import Imported
 from fpc.frontends.onnx import load as load_onnx
 from fpc.ir.graph import Graph

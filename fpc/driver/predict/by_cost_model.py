@@ -10,8 +10,8 @@ from fpc.costmodel.library import select, shipped
 from fpc.costmodel.model import CostModel, read_model
 from fpc.costmodel.prediction import Prediction
 from fpc.diagnostics.errors import CostModelError
-from fpc.driver.describe import place
-from fpc.driver.prepare import imported_from, naming, prepare
+from fpc.driver.phases.describe import place
+from fpc.driver.phases.prepare import imported_from, naming, prepare
 from fpc.ir.graph import Graph
 from fpc.measure.device import device_name
 from fpc.report.schema import KernelPart, PlacementPart, PredictionPart

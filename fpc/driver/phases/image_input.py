@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from fpc.diagnostics.errors import UsageError
-from fpc.driver.prepare import Stage
+from fpc.driver.phases.prepare import Stage
 from fpc.frontends.samples import Preprocessing
 
 

@@ -16,11 +16,11 @@ from fpc.costmodel.residual import CorrectedPrices, MeasuredNetwork, Prior
 from fpc.diagnostics.errors import SearchError
 from fpc.diagnostics.progress import Progress, silent
 from fpc.driver.artifact import digest
-from fpc.driver.calibrate import calibration_config
-from fpc.driver.describe_feedback import about_feedback, describe_trial, nothing_within
-from fpc.driver.search import Found, Problem, SearchOptions, exact_outcome, found_of
-from fpc.driver.search_bench import Bench, Build, Latency, builder
-from fpc.driver.workers import Jobs, require_jobs
+from fpc.driver.measure.calibrate import calibration_config
+from fpc.driver.search.bench import Bench, Build, Latency, builder
+from fpc.driver.search.best_network import Found, Problem, SearchOptions, exact_outcome, found_of
+from fpc.driver.search.describe import about_feedback, describe_trial, nothing_within
+from fpc.driver.search.workers import Jobs, require_jobs
 from fpc.measure.protocol import Runner
 from fpc.report.search_schema import FeedbackPart, RoundPart
 from fpc.search.exact import Candidate, ExactSearch, SpaceFront

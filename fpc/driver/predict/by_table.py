@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fpc.costmodel.tables.table import LatencyTable
-from fpc.driver.prepare import imported_from, naming, prepare
+from fpc.driver.phases.prepare import imported_from, naming, prepare
 from fpc.ir.graph import Graph
 from fpc.report.schema import KernelPart, PredictionPart
 from fpc.targets.description import Target

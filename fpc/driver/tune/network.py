@@ -11,13 +11,13 @@ from fpc.backends.tvm.planner import plan
 from fpc.backends.tvm.tuning.case import Case, cases, needed, tilable
 from fpc.backends.tvm.tuning.tile_table import TileTable
 from fpc.diagnostics.progress import silent
-from fpc.driver.integer_source import integer_precision
-from fpc.driver.io_types import set_io_types
-from fpc.driver.lower import set_layout
 from fpc.driver.options import CompileOptions, Precision
-from fpc.driver.prepare import imported_from, naming, prepare
-from fpc.driver.quantise import quantise
-from fpc.driver.watch import random_inputs
+from fpc.driver.phases.integer_source import integer_precision
+from fpc.driver.phases.io_types import set_io_types
+from fpc.driver.phases.lower import set_layout
+from fpc.driver.phases.prepare import imported_from, naming, prepare
+from fpc.driver.phases.quantise import quantise
+from fpc.driver.phases.watch import random_inputs
 from fpc.interp.executor import run_keeping
 from fpc.ir.graph import Graph
 from fpc.targets.description import Target

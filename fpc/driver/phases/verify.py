@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from fpc.diagnostics.errors import BackendError
-from fpc.driver.lower import run_file
-from fpc.driver.watch import random_inputs
+from fpc.driver.phases.lower import run_file
+from fpc.driver.phases.watch import random_inputs
 from fpc.interp import executor
 from fpc.interp.numerics import Numerics
 from fpc.interp.runner import Runner

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fpc.diagnostics.errors import InfeasibleError
-from fpc.driver.search import Problem
-from fpc.driver.search_bench import Bench
+from fpc.driver.search.bench import Bench
+from fpc.driver.search.best_network import Problem
 from fpc.report.search_schema import FeedbackPart, TrialPart
 from fpc.search.feedback import Trial
 from fpc.search.space.encoding import encode

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from fpc.diagnostics.errors import QuantError
 from fpc.diagnostics.location import Location
 from fpc.diagnostics.progress import Progress
-from fpc.driver.lower import exact_runner, float_runner
 from fpc.driver.options import CompileOptions, Precision
+from fpc.driver.phases.lower import exact_runner, float_runner
 from fpc.frontends.samples import Preprocessing, load_samples
 from fpc.interp.runner import Samples
 from fpc.ir import ops

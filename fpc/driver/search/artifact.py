@@ -14,7 +14,7 @@ from fpc.diagnostics.progress import Progress, silent
 from fpc.driver.artifact import write_directory
 from fpc.driver.compile import IR_FILE, REPORT_FILE, compile_model
 from fpc.driver.options import CompileOptions, Precision
-from fpc.driver.search import Found
+from fpc.driver.search.best_network import Found
 from fpc.ir.constant import Array
 from fpc.ir.graph import Graph
 from fpc.report.search_schema import PointPart, SearchReport

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from fpc.diagnostics.errors import BackendError, MissingBackendError, UsageError
-from fpc.driver.lower import emit_tflite, set_io, set_layout, tflite_runner
-from fpc.driver.verify import Unverified, Verification, verify_exactly, verify_file
+from fpc.driver.phases.lower import emit_tflite, set_io, set_layout, tflite_runner
+from fpc.driver.phases.verify import Unverified, Verification, verify_exactly, verify_file
 from fpc.interp.numerics import Numerics
 from fpc.interp.runner import Runner
 from fpc.ir.graph import Graph

@@ -21,11 +21,11 @@ from fpc.backends.tvm.tuning.tile_table import Circumstances, TileTable
 from fpc.diagnostics.errors import UsageError
 from fpc.diagnostics.progress import Progress, silent
 from fpc.driver.artifact import check_file_writable, write_file
-from fpc.driver.backend import isa_of
-from fpc.driver.measure import name_of
+from fpc.driver.measure.models import name_of
 from fpc.driver.options import Precision
-from fpc.driver.tune_kernel import best_tile
-from fpc.driver.tune_network import cases_of
+from fpc.driver.phases.backend import isa_of
+from fpc.driver.tune.kernel import best_tile
+from fpc.driver.tune.network import cases_of
 from fpc.ir.graph import Graph
 from fpc.measure.emulation.emulator import PROCESSOR
 from fpc.measure.kernels.here import HostKernelRunner

@@ -1,0 +1,1 @@
+"""Latencies predicted: by a cost model, by a table."""

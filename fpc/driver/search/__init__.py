@@ -1,0 +1,1 @@
+"""The best network of a space, found by predicting or by measuring, and what is written of it."""

@@ -1,0 +1,1 @@
+"""The best tiles of TVM's kernels, found by timing candidates."""
