@@ -11,6 +11,7 @@ import typer
 
 from fpc.cli.console import (
     print_document,
+    print_note,
     print_table,
     progress_bars,
     standard_error,
@@ -106,7 +107,7 @@ def run(
     json: Json = False,
 ) -> None:
     """Measure models: outputs checked, medians with 95 % intervals, samples kept."""
-    from fpc.driver.measure.models import MeasureOptions
+    from fpc.driver.measure.models import MeasureOptions, notes_on_compiling
     from fpc.driver.model_file import require_model_files
     from fpc.driver.options import Precision
     from fpc.measure.protocol import MeasureConfig
@@ -142,19 +143,24 @@ def run(
     require_model_files(paths, "measure")
     if csv is not None and not csv.absolute().parent.is_dir():
         raise UsageError("output", f"there is no folder {csv.parent}", help="make it first")
+    notes: tuple[str, ...] = ()
     if not paths:
         samples, failures = _recorded(database), ()
     elif on == "replay":
         samples, failures = _replay(paths, options, config, database)
     else:
+        if tiles is not None:
+            notes = notes_on_compiling(options)
         runner = _qemu(arm_root, backend) if on == "qemu" else clock(on, board_python, backend)
         samples, failures = _measure(runner, paths, options, config, rounds, database, quiet=json)
     if csv is not None:
         _write_csv(csv, samples)
     if json:
-        _print_json(samples, failures)
+        _print_json(samples, failures, notes)
     else:
         _print_tables(samples)
+        for note in notes:
+            print_note(note)
     for failure in failures:
         standard_error().print(render(failure.error))
     if failures:
@@ -282,7 +288,9 @@ def _cells(sample: Sample) -> tuple[str, ...]:
     )
 
 
-def _print_json(samples: Sequence[Sample], failures: Sequence[Failure]) -> None:
+def _print_json(
+    samples: Sequence[Sample], failures: Sequence[Failure], notes: Sequence[str]
+) -> None:
     print_document(
         {
             "samples": [_as_document(sample) for sample in samples],
@@ -297,6 +305,7 @@ def _print_json(samples: Sequence[Sample], failures: Sequence[Failure]) -> None:
                 }
                 for failure in failures
             ],
+            "notes": notes,
         }
     )
 

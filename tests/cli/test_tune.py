@@ -9,6 +9,7 @@ import pytest
 from fpc.backends.tvm.isa.description import Isa
 from fpc.backends.tvm.isa.table import isa_of_this_machine
 from fpc.backends.tvm.tuning.tile_table import Circumstances, TileTable, TunedKernel
+from fpc.driver.measure import models
 from fpc.driver.tune import tiles
 from fpc.driver.tune.tiles import Tuned, TunedNetwork
 from tests.backends.tvm_cases import pointwise_case
@@ -88,13 +89,20 @@ def test_a_table_of_no_use_is_refused_by_who_takes_it(tmp_path, golden, command)
     assert told.replace(str(file), "FILE").replace(str(MODEL), "MODEL") == golden
 
 
-def test_tiles_found_with_other_kernels_are_said_to_be(tmp_path, golden):
+def test_tiles_found_with_other_kernels_are_said_to_be(tmp_path, golden, monkeypatch):
+    monkeypatch.setattr(models, "measure_models", lambda *_, **__: iter(()))
     file = tmp_path / "tiles.json"
     file.write_text(odd_table(isa_of_this_machine()).to_json())
     tvm = ("--target", "host", "--backend", "tvm", "--tiles", file)
-    outcome = succeed("compile", MODEL, *QUICK, *tvm, "-o", tmp_path / "out")
-    told = [line for line in outcome.err.splitlines(keepends=True) if str(file) in line]
-    assert "".join(told).replace(str(file), "FILE") == golden
+    for words in (
+        ("compile", MODEL, *QUICK, *tvm, "-o", tmp_path / "out"),
+        ("measure", MODEL, *tvm),
+    ):
+        lines = succeed(*words).err.splitlines(keepends=True)
+        told = "".join(line for line in lines if str(file) in line)
+        assert told.replace(str(file), "FILE") == golden
+    notes = succeed("measure", MODEL, *tvm, "--json").document["notes"]
+    assert told == "".join(f"note: {note}\n" for note in notes)
 
 
 def odd_table(isa: Isa) -> TileTable:

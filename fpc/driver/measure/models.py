@@ -17,7 +17,7 @@ from fpc.diagnostics.progress import Progress, silent
 from fpc.driver.artifact import digest
 from fpc.driver.compile import compile_model
 from fpc.driver.options import BackendName, CompileOptions, Precision
-from fpc.driver.phases.backend import MODEL_FILE
+from fpc.driver.phases.backend import MODEL_FILE, backend_for
 from fpc.driver.phases.prepare import describe_source
 from fpc.driver.phases.watch import random_inputs
 from fpc.interp import executor
@@ -110,6 +110,15 @@ def _measure(request: Request, runner: Runner, config: MeasureConfig) -> Sample 
 def sample_of(timing: Timing, request: Request) -> Sample:
     """What is kept of the `timing` of a `request`."""
     return Sample(timing, version("fpc"), request.multiply_adds, request.graph)
+
+
+def notes_on_compiling(options: MeasureOptions) -> tuple[str, ...]:
+    """What users should know of the way in which all models will be compiled.
+
+    `FpcError` where none can be: see `backend_for`.
+    """
+    target = catalog.load(options.target).compiled_by(options.backend)
+    return backend_for(target, options.tiles).notes
 
 
 def prepare_request(model: Path | Graph, options: MeasureOptions, config: MeasureConfig) -> Request:
