@@ -5,12 +5,11 @@ from __future__ import annotations
 import base64
 import csv
 import io
-import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from fpc.diagnostics.errors import MeasureError
-from fpc.measure.protocol import Condition, Timing
+from fpc.measure.samples.fields import UNREADABLE, fields_of_sample, sample_of_fields
 from fpc.measure.samples.sample import Sample, inconsistent, require_consistent
 
 _HEADINGS = (
@@ -63,69 +62,41 @@ def read_csv(path: Path) -> tuple[Sample, ...]:
 
 
 def _row(sample: Sample) -> tuple[object, ...]:
-    timing = sample.timing
-    condition = timing.condition
-    compressed = zlib.compress(sample.graph.encode(), 9) if sample.graph else b""
-    return (
-        timing.name,
-        timing.model_sha256,
-        condition.device,
-        condition.runtime,
-        condition.threads,
-        condition.workers,
-        timing.precision,
-        _or_empty(sample.multiply_adds),
-        repr(timing.median),
-        *map(repr, timing.interval),
-        timing.unit,
-        timing.evidence,
-        _or_empty(timing.frames_per_second),
-        timing.date,
-        sample.fpc,
-        " ".join(map(repr, timing.runs)),
-        base64.b64encode(compressed).decode(),
-    )
-
-
-def _or_empty(value: float | None) -> str:
-    return "" if value is None else repr(value)
+    fields = fields_of_sample(sample)
+    low, high = sample.timing.interval
+    cells = {
+        **fields,
+        "interval_low": low,
+        "interval_high": high,
+        "runs": " ".join(map(repr, fields["runs"])),
+        "graph_zlib_base64": base64.b64encode(fields["graph"]).decode(),
+    }
+    return tuple(cells[heading] for heading in _HEADINGS)
 
 
 def _sample(cells: list[str], path: Path, line: int) -> Sample:
     if len(cells) != len(_HEADINGS):
         raise inconsistent(str(path), f"line {line} has {len(cells)} cells, not {len(_HEADINGS)}")
     cell = dict(zip(_HEADINGS, cells, strict=True))
-    graph = cell["graph_zlib_base64"]
     try:
-        timing = Timing(
-            name=cell["name"],
-            model_sha256=cell["model_sha256"],
-            precision=cell["precision"],
-            runs=tuple(map(float, cell["runs"].split())),
-            # Foreign words in these columns are found with the other impossible values.
-            unit=cell["unit"],  # pyright: ignore[reportArgumentType]
-            evidence=cell["evidence"],  # pyright: ignore[reportArgumentType]
-            condition=Condition(
-                cell["device"], cell["runtime"], int(cell["threads"]), int(cell["workers"])
-            ),
-            date=cell["date"],
-            frames_per_second=float(cell["frames_per_second"])
-            if cell["frames_per_second"]
-            else None,
+        return sample_of_fields(
+            {
+                **cell,
+                "threads": int(cell["threads"]),
+                "workers": int(cell["workers"]),
+                "multiply_adds": _if_given(int, cell["multiply_adds"]),
+                "median": float(cell["median"]),
+                "frames_per_second": _if_given(float, cell["frames_per_second"]),
+                "runs": cell["runs"].split(),
+                "graph": base64.b64decode(cell["graph_zlib_base64"], validate=True),
+            }
         )
-        sample = Sample(
-            timing,
-            cell["fpc"],
-            int(cell["multiply_adds"]) if cell["multiply_adds"] else None,
-            zlib.decompress(base64.b64decode(graph, validate=True)).decode() if graph else "",
-        )
-        stated = float(cell["median"])
-    except (ValueError, zlib.error) as error:
+    except UNREADABLE as error:
         raise inconsistent(str(path), f"line {line}: {error}") from None
-    if timing.runs and stated != timing.median:
-        fact = f"its median is {stated:g}, that of its runs {timing.median:g}"
-        raise inconsistent(str(path), f"line {line}: {fact}")
-    return sample
+
+
+def _if_given(read: Callable[[str], float], text: str) -> float | None:
+    return read(text) if text else None
 
 
 def _foreign(path: Path, fact: str) -> MeasureError:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import zlib
 from collections.abc import Generator, Iterable
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Self
 
 from fpc.diagnostics.errors import MeasureError
-from fpc.measure.protocol import Condition, Timing
+from fpc.measure.samples.fields import UNREADABLE, fields_of_sample, sample_of_fields
 from fpc.measure.samples.sample import Sample, inconsistent, require_consistent
 
 _APPLICATION = 0x66706373
@@ -46,7 +45,7 @@ _COLUMNS = (
 )  # fmt: skip
 _INSERT = (
     f"INSERT INTO samples ({', '.join(_COLUMNS)}) "  # noqa: S608 - the names are ours
-    f"VALUES ({', '.join('?' * len(_COLUMNS))})"
+    f"VALUES ({', '.join(f':{name}' for name in _COLUMNS)})"
 )
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM samples ORDER BY id"  # noqa: S608 - as above
 
@@ -153,31 +152,9 @@ class SampleDatabase:
     def _sample(self, row: tuple[Any, ...]) -> Sample:
         fields = dict(zip(_COLUMNS, row, strict=True))
         try:
-            timing = Timing(
-                name=fields["name"],
-                model_sha256=fields["model_sha256"],
-                precision=fields["precision"],
-                runs=tuple(float(run) for run in json.loads(fields["runs"])),
-                unit=fields["unit"],
-                evidence=fields["evidence"],
-                condition=Condition(
-                    fields["device"], fields["runtime"], fields["threads"], fields["workers"]
-                ),
-                date=fields["date"],
-                frames_per_second=fields["frames_per_second"],
-            )
-            sample = Sample(
-                timing,
-                fields["fpc"],
-                fields["multiply_adds"],
-                zlib.decompress(fields["graph"]).decode() if fields["graph"] else "",
-            )
-        except (ValueError, TypeError, zlib.error) as error:
+            return sample_of_fields({**fields, "runs": json.loads(fields["runs"])})
+        except UNREADABLE as error:
             raise inconsistent(str(self.path), f"`{fields['name']}`: {error}") from None
-        if timing.runs and fields["median"] != timing.median:
-            fact = f"its median is {fields['median']:g}, that of its runs {timing.median:g}"
-            raise inconsistent(str(self.path), f"`{timing.name}`: {fact}")
-        return sample
 
     @contextmanager
     def _translated(self) -> Generator[None]:
@@ -210,24 +187,6 @@ class SampleDatabase:
         )
 
 
-def _row(sample: Sample) -> tuple[object, ...]:
-    timing = sample.timing
-    condition = timing.condition
-    return (
-        timing.name,
-        timing.model_sha256,
-        condition.device,
-        condition.runtime,
-        condition.threads,
-        condition.workers,
-        timing.precision,
-        sample.multiply_adds,
-        timing.median,
-        timing.unit,
-        timing.evidence,
-        timing.frames_per_second,
-        timing.date,
-        sample.fpc,
-        json.dumps(timing.runs),
-        zlib.compress(sample.graph.encode(), 9) if sample.graph else b"",
-    )
+def _row(sample: Sample) -> dict[str, Any]:
+    fields = fields_of_sample(sample)
+    return {**fields, "runs": json.dumps(fields["runs"])}
