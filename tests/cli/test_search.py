@@ -7,7 +7,6 @@ import io
 import json
 import re
 import runpy
-import sys
 import warnings
 
 import numpy as np
@@ -17,6 +16,7 @@ import pytest
 
 from fpc.search import catalog
 from fpc.search.space.encoding import decode
+from tests.cli.evaluators import counts_blocks
 from tests.cli.invoke import refuse, succeed
 
 SMALL = """
@@ -303,15 +303,9 @@ def test_explanation_is_a_line_a_choice(golden):
 
 def test_evaluator_of_the_users(tmp_path):
     pytest.importorskip("pymoo")
-    judge = tmp_path / "judge.py"
-    judge.write_text(
-        "import json, sys\n"
-        "stages = json.load(sys.stdin)['stages']\n"
-        "print(50 + sum(len(stage['blocks']) for stage in stages))\n"
-    )
     (tmp_path / "small.toml").write_text(SMALL)
     words = ("search", "--budget", "94ms", "--space", tmp_path / "small.toml")
-    command = f"'{sys.executable}' '{judge}'"
+    command = counts_blocks(tmp_path)
     found = succeed(*words, "--accuracy", command, "--evaluations", 40, "--json").document
     assert found["method"] == "evolutionary"
     assert found["top1_evidence"] == found["accuracy"]["evidence"] == "measured"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import sys
 
 import pytest
 
 from fpc.search import catalog
+from tests.cli.evaluators import counts_blocks
 from tests.cli.invoke import refuse, succeed
 
 
@@ -99,14 +99,8 @@ def test_limit_that_is_no_amount(golden, option, text):
 def test_evolution_keeps_limits(tmp_path):
     """The evaluator refuses to judge what is beyond them."""
     pytest.importorskip("pymoo")
-    judge = tmp_path / "judge.py"
-    judge.write_text(
-        "import json, sys\n"
-        "stages = json.load(sys.stdin)['stages']\n"
-        "print(50 + sum(len(stage['blocks']) for stage in stages))\n"
-    )
     words = ("search", "--budget", "94ms", "--space", "mnasnet", "--json", "--evaluations", 30)
-    words = (*words, "--accuracy", f"'{sys.executable}' '{judge}'")
+    words = (*words, "--accuracy", counts_blocks(tmp_path))
     limits = ("--max-size", "2.5MB", "--max-macs", "180M", "--max-memory", "3MB")
     found = succeed(*words, *limits).document
     assert found["method"] == "evolutionary"

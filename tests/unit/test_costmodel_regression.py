@@ -12,22 +12,15 @@ from fpc.costmodel.cpu_features import CPU
 from fpc.costmodel.kernels import Kernel, KernelKind, Work, kernels_of
 from fpc.costmodel.library import select
 from fpc.costmodel.metrics import goodness
-from fpc.costmodel.model import Condition, CostModel, Provenance, read_model
+from fpc.costmodel.model import Condition, CostModel, read_model
 from fpc.costmodel.networks import Networks
 from fpc.costmodel.regression import Measured, correct, fit, solve
 from fpc.diagnostics.errors import CostModelError
 from fpc.diagnostics.location import UNKNOWN
 from fpc.zoo.catalog import build
+from tests.unit.costmodel_origin import ORIGIN
 
 ROOFLINE = CPU.prior
-ORIGIN = Provenance(
-    source="made by the test",
-    evidence="measured",
-    rows=0,
-    networks="drawn networks",
-    date="2026-01-01",
-    mape_percent=0.0,
-)
 
 
 def drawn(rows: int, seed: int, noise: float = 0.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -10,24 +10,17 @@ import pytest
 
 from fpc.costmodel.hvx_features import HVX
 from fpc.costmodel.kernels import Kernel, KernelKind, Work, kernels_of
-from fpc.costmodel.model import Condition, CostModel, Provenance, read_model
+from fpc.costmodel.model import Condition, CostModel, read_model
 from fpc.costmodel.networks import Networks
 from fpc.costmodel.response import Response, paced
 from fpc.diagnostics.errors import CostModelError
 from fpc.diagnostics.location import UNKNOWN
 from fpc.zoo.catalog import build
+from tests.unit.costmodel_origin import ORIGIN
 
 NS = np.array([0.3, 15_000.0, 10_000.0, 8_000.0, 1_000.0])
 """Prices of HVX's features, as large as those of a Hexagon 690."""
 CONDITION = Condition(device="DSP", runtime="Runtime 1.0")
-ORIGIN = Provenance(
-    source="made by the test",
-    evidence="measured",
-    rows=0,
-    networks="drawn networks",
-    date="2026-01-01",
-    mape_percent=0.0,
-)
 
 
 def conv(channels: int, side: int, filters: int = 1) -> Work:
