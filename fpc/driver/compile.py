@@ -21,7 +21,7 @@ from fpc.driver.phases.image_input import take_image_bytes
 from fpc.driver.phases.integer_source import (
     integer_precision,
     notes_on_integers,
-    require_no_float_network,
+    require_possible,
 )
 from fpc.driver.phases.io_types import set_io_types, type_names
 from fpc.driver.phases.lower import float_runner, set_layout
@@ -96,7 +96,7 @@ def _compile(
     notes = [*backend.notes, *imported.notes]
     source_precision = integer_precision(imported.graph)
     if source_precision is not None:
-        require_no_float_network(options)
+        require_possible(imported.graph, options)
         notes += notes_on_integers(options)
     precision = source_precision or options.precision
     preprocessing = options.preprocessing

@@ -212,14 +212,15 @@ def quantised(*shape: int, scale: float = 0.02, zero: int = 3, dtype: DType = DT
     return TensorType(dtype, shape, QuantParams.per_tensor(scale, zero))
 
 
-def integer_conv(layout: Layout, dtype: DType = DType.I8) -> Graph:
+def integer_conv(layout: Layout, dtype: DType = DType.I8, weight_dtype: DType = DType.I8) -> Graph:
     graph = Graph("integer")
     zero = 3 if dtype is DType.I8 else 0
     shape = MAP if layout is Layout.NCHW else LAST
     x = graph.add_input("x", quantised(*shape, zero=zero, dtype=dtype))
-    scales = tuple(np.linspace(0.001, 0.02, 6).tolist())
-    weight = np.random.default_rng(0).integers(-127, 128, layout.shape(6, 4, 3, 3)).astype(np.int8)
-    w = graph.constant(weight, "w", QuantParams.per_axis(scales, 0))
+    limit = weight_dtype.maximum
+    scales = tuple((np.linspace(0.127, 2.54, 6) / limit).tolist())
+    weight = np.random.default_rng(0).integers(-limit, limit + 1, layout.shape(6, 4, 3, 3))
+    w = graph.constant(weight.astype(weight_dtype.numpy), "w", QuantParams.per_axis(scales, 0))
     bias_params = QuantParams.per_axis(tuple(0.02 * scale for scale in scales), 0)
     bias = np.arange(-300, 300, 100).astype(np.int32 if dtype is DType.I8 else np.int64)
     b = graph.constant(bias, "b", bias_params)
@@ -273,6 +274,42 @@ def test_sixteen_bit_activations_need_opset_21() -> None:
     with pytest.raises(BackendError) as caught:
         emit(graph, opset=17)
     assert caught.value.code == "backend.onnx-opset"
+
+
+@pytest.mark.parametrize("layout", list(Layout))
+def test_wide_weights_stay_wide_in_an_optimising_runtime(layout: Layout) -> None:
+    graph = integer_conv(layout, DType.I16, DType.I16)
+    x = np.random.default_rng(1).integers(-3000, 3000, graph.inputs[0].type.shape).astype(np.int16)
+
+    got = onnxruntime_runner(graph)([x])[0]  # it makes bytes of real weights beside integers
+
+    wanted = run(graph, [x])[0]
+    assert np.abs(got.astype(int) - wanted.astype(int)).max() <= 1
+    stored = {tensor.name: tensor.data_type for tensor in emit(graph).graph.initializer}
+    assert stored["w"] == onnx.TensorProto.INT16
+    assert stored["b"] == onnx.TensorProto.INT32
+
+
+@pytest.mark.parametrize("scales", [(2.0**-40,), (2.0**-40, 2.0**-31, 2.0**-33)])
+def test_biases_beyond_32_bits(scales: tuple[float, ...]) -> None:
+    graph = Graph("beyond")
+    reals = np.array([5.0, -2.0, 1.25])
+    x = graph.add_input("x", TensorType(DType.I16, (1, 2), QuantParams.per_tensor(2.0**-15)))
+    axis = None if len(scales) == 1 else 0
+    weight_params, bias_params = (
+        QuantParams(tuple(scale / step for scale in scales), (0,) * len(scales), axis)
+        for step in (2.0**-15, 1.0)
+    )
+    w = graph.constant(np.array([[1, 2], [3, 4], [5, 6]], np.int16), "w", weight_params)
+    b = graph.constant((reals / np.array(scales)).astype(np.int64), "b", bias_params)
+    result = QuantParams.per_tensor(2.0**-10)
+    graph.set_outputs(graph.add(ops.Dense(), x, w, b, name="y", quant=result).outputs)
+    zeros = np.zeros((1, 2), np.int16)
+
+    got = onnxruntime_runner(graph)([zeros])[0]
+
+    np.testing.assert_array_equal(got, [reals / 2.0**-10])
+    np.testing.assert_array_equal(got, run(graph, [zeros])[0])
 
 
 def test_weights_stay_integers() -> None:

@@ -150,8 +150,35 @@ def test_network_stays_integer(
     assert sqnr_db(run_onnxruntime(model, [image])[0], got) > 30.0
 
 
-def test_weights_are_kept_bit_for_bit(quantise: Any) -> None:
-    model = quantise(QuantFormat.QDQ, QuantType.QInt8, QuantType.QInt8, True)
+def test_wide_weights_beside_bytes_are_rounded_anew(quantise: Any) -> None:
+    model = quantise(QuantFormat.QDQ, QuantType.QInt8, QuantType.QInt16, True)
+
+    imported = load(model)
+
+    (x,), (y,) = imported.graph.inputs, imported.graph.outputs
+    image = normal(*SHAPE, seed=99)
+    got = as_reals(run(imported.graph, [as_integers(image, x.type)])[0], y.type)
+    assert sqnr_db(run_onnxruntime(model, [image])[0], got) > 30.0
+    note = "weights of 16 bits, rounded to 8 as activations are (4): w1_DequantizeLinear_Output"
+    assert any(told.startswith(note) for told in imported.notes)
+
+
+@pytest.mark.parametrize("weights", [QuantType.QInt8, QuantType.QInt16], ids=str)
+def test_network_of_sixteen_bits(quantise: Any, weights: QuantType) -> None:
+    model = quantise(QuantFormat.QDQ, QuantType.QInt16, weights, True)
+
+    graph = load(model).graph
+
+    (x,), (y,) = graph.inputs, graph.outputs
+    assert x.type.dtype is y.type.dtype is DType.I16
+    image = normal(*SHAPE, seed=99)
+    got = as_reals(run(graph, [as_integers(image, x.type)])[0], y.type)
+    assert sqnr_db(run_onnxruntime(model, [image])[0], got) > 80.0
+
+
+@pytest.mark.parametrize("dtype", [QuantType.QInt8, QuantType.QInt16], ids=str)
+def test_weights_are_kept_bit_for_bit(quantise: Any, dtype: QuantType) -> None:
+    model = quantise(QuantFormat.QDQ, dtype, dtype, True)
     stored = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
 
     graph = load(model).graph
@@ -165,8 +192,9 @@ def test_weights_are_kept_bit_for_bit(quantise: Any) -> None:
     np.testing.assert_array_equal(dense.data, stored["w4_quantized"].T)
 
 
-def test_what_fpc_writes_it_reads_back(quantise: Any) -> None:
-    graph = load(quantise(QuantFormat.QDQ, QuantType.QInt8, QuantType.QInt8, True)).graph
+@pytest.mark.parametrize("dtype", [QuantType.QInt8, QuantType.QInt16], ids=str)
+def test_what_fpc_writes_it_reads_back(quantise: Any, dtype: QuantType) -> None:
+    graph = load(quantise(QuantFormat.QDQ, dtype, dtype, True)).graph
     integers_in = as_integers(normal(*SHAPE, seed=99), graph.inputs[0].type)
 
     again = load(emit(graph)).graph

@@ -9,6 +9,11 @@ import pytest
 from PIL import Image
 
 import fpc as library
+from fpc.backends.onnx.emit import emit_bytes
+from fpc.ir.dtype import DType
+from fpc.ir.graph import Graph
+from fpc.ir.ops import GlobalAvgPool
+from fpc.ir.types import QuantParams, TensorType
 from tests.cli.digits import (
     CALIBRATED,
     CALIBRATION,
@@ -199,3 +204,15 @@ def test_quantised_model_has_no_float_network(tmp_path, qdq, options):
     assert str(options[0]) in message
     assert str(qdq) in message
     assert list(tmp_path.iterdir()) == []
+
+
+def test_sixteen_bits_around_another_zero(tmp_path):
+    graph = Graph("uneven")
+    quant = QuantParams.per_tensor(0.01, 2074)
+    x = graph.add_input("x", TensorType(DType.I16, (1, 2, 4, 4), quant))
+    graph.set_outputs(graph.add(GlobalAvgPool(), x, name="y", quant=quant).outputs)
+    (tmp_path / "uneven.onnx").write_bytes(emit_bytes(graph))
+    words = ("compile", tmp_path / "uneven.onnx", "-o", tmp_path / "out")
+    message = refuse(1, "model.zero-point", *words)
+    assert "%x has 16 bits and the zero point 2074" in message
+    assert "ActivationSymmetric=True" in message

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -74,9 +75,10 @@ class TensorNames:
         return self._permuted[key]
 
     def _real_constant(self, data: Array, quant: QuantParams, hint: str) -> str:
-        if data.dtype in (np.dtype(np.int64), np.dtype(np.int16)):
-            # Biases of 16-bit activations: DequantizeLinear knows no 64-bit integers.
-            return self._writer.constant(_reals(data, quant), hint)
+        # Never the reals themselves: beside a quantised operand, onnxruntime's optimisation
+        # WeightBiasQuantization makes int8 of them, and int32 of biases, whether they fit or not.
+        if data.dtype == np.int64:
+            data, quant = _in_32_bits(data, quant)
         stored = TensorType(DType.of(data.dtype), data.shape, quant)
         return self.dequantised(self._writer.constant(data, hint), stored, hint)
 
@@ -114,6 +116,15 @@ class TensorNames:
         ]
         attributes: dict[str, Any] = {} if quant.axis is None else {"axis": quant.axis}
         return self._writer.node(op_type, operands, hint, **attributes)[0]
+
+
+def _in_32_bits(data: Array, quant: QuantParams) -> tuple[Array, QuantParams]:
+    """Biases of 16-bit activations as DequantizeLinear takes them, in wider steps where need be."""
+    others = tuple(axis for axis in range(data.ndim) if axis != quant.axis)
+    reach = np.abs(data.astype(np.float64)).max(axis=others, initial=0.0, keepdims=True)
+    shifts = np.maximum(np.frexp(reach / 2.0**31)[1], 0)
+    scales = np.array(quant.scales) * 2.0 ** shifts.reshape(-1)
+    return (data >> shifts).astype(np.int32), replace(quant, scales=tuple(scales.tolist()))
 
 
 def _reals(data: Array, quant: QuantParams) -> Array:

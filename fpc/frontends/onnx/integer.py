@@ -7,9 +7,11 @@ plan out gives the integer graph, with the same rules as for models that fpc qua
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+
+import numpy as np
 
 from fpc.ir.dtype import DType
 from fpc.ir.graph import Graph, Node, Use, Value
@@ -22,9 +24,10 @@ from fpc.quant.apply import apply_plan
 from fpc.quant.calibration.ranges import constant_range
 from fpc.quant.plan import QuantPlan
 from fpc.quant.planning.weights import weight_params
-from fpc.quant.scheme import TFLITE_INT8, TFLITE_INT16, Scheme
+from fpc.quant.scheme import TFLITE_INT8, TFLITE_INT16, TVM_INT16, Scheme
 
 _PASSAGES = (Quantize, Dequantize, Requantize)
+_SHOWN = 4
 
 
 def is_quantised(graph: Graph) -> bool:
@@ -42,17 +45,27 @@ def integer_graph(
     integers where the model quantises them. Adds to `notes` what the user should know.
     """
     widths = {value.type.dtype for node in graph for value in node.outputs if value.type.quant}
-    scheme = TFLITE_INT16 if widths == {DType.I16} else TFLITE_INT8
-    stripped = _strip(graph, constant_params, scheme.activation_dtype)
+    dtype = DType.I16 if widths == {DType.I16} else DType.I8
+    stripped = _strip(graph, constant_params, dtype)
+    wide = _wide_weights(stripped)
+    scheme = TFLITE_INT8
+    if dtype is DType.I16:
+        scheme = TVM_INT16 if wide else TFLITE_INT16
+    elif wide:
+        names = _listed([weight.name for weight in wide])
+        notes.append(f"weights of 16 bits, rounded to 8 as activations are ({len(wide)}): {names}")
     plan = _plan(stripped, scheme)
-    floating = [node for node in stripped.graph if node in plan.float_nodes]
+    floating = [str(node.location) for node in stripped.graph if node in plan.float_nodes]
     if floating:
-        shown = ", ".join(str(node.location) for node in floating[:4])
-        more = f" and {len(floating) - 4} more" if len(floating) > 4 else ""
         notes.append(
-            f"nodes of the quantised model that stay float ({len(floating)}): {shown}{more}"
+            f"nodes of the quantised model that stay float ({len(floating)}): {_listed(floating)}"
         )
     return apply_plan(stripped.graph, plan, scheme)
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
 
 
 @dataclass
@@ -62,6 +75,26 @@ class _Stripped:
     graph: Graph
     activations: dict[Value, QuantParams] = field(default_factory=dict[Value, QuantParams])
     constants: dict[Value, QuantParams] = field(default_factory=dict[Value, QuantParams])
+
+
+def _wide_weights(stripped: _Stripped) -> list[Value]:
+    """The weights whose integers, as the model stores them, int8 does not hold."""
+    weights = filter(None, map(weight_of, stripped.graph))
+    stored = ((weight, stripped.constants.get(weight)) for weight in weights)
+    return [
+        weight
+        for weight, params in stored
+        if params is not None and params.is_symmetric and not _holds(TFLITE_INT8, weight, params)
+    ]
+
+
+def _holds(scheme: Scheme, weight: Value, params: QuantParams) -> bool:
+    """Whether the integers of `weight` are some of the scheme's, its limit exceeded by one at most.
+
+    One is what int8 has below -127, where saturation is harmless.
+    """
+    channels_last = np.moveaxis(weight.data, params.axis or 0, -1)
+    return bool(np.abs(channels_last / np.array(params.scales)).max() < scheme.weight_limit + 1.5)
 
 
 def _strip(graph: Graph, constant_params: Mapping[Value, QuantParams], dtype: DType) -> _Stripped:
@@ -201,7 +234,7 @@ def _weight_params(
     """The stored parameters of a weight where they are what the scheme takes, else new ones."""
     stored = stripped.constants.get(weight)
     per_axis = scheme.has_per_axis_weights(node.op)
-    if stored is not None and stored.is_symmetric:
+    if stored is not None and stored.is_symmetric and _holds(scheme, weight, stored):
         if stored.axis is None and per_axis:
             return QuantParams.per_axis(stored.scales * weight.type.shape[0], 0)
         if stored.axis == (0 if per_axis else None):
