@@ -143,6 +143,11 @@ class Activation(enum.Enum):
                 return -1.0, 1.0
 
 
+def fused_activation(op: Op) -> Activation:
+    """The clamp fused into `op`, NONE where operators of its class cannot have one."""
+    return getattr(op, "activation", Activation.NONE)
+
+
 def require(condition: bool, message: str) -> None:
     """`ShapeMismatch(message)` unless `condition`."""
     if not condition:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from fpc.ir.constant import Array
 from fpc.ir.graph import Node, Value
-from fpc.ir.op import Activation, Op
+from fpc.ir.op import Activation, Op, fused_activation
 from fpc.ir.ops import Add, Conv2d, Mul
 from fpc.passes.affine import (
     WEIGHTED,
@@ -15,7 +15,7 @@ from fpc.passes.affine import (
     scale_outputs,
     weights_known,
 )
-from fpc.passes.clamps import Clamp, fused_activation
+from fpc.passes.clamps import Clamp
 from fpc.passes.sharing import shared_with
 from fpc.rewrite.rewriter import Rewriter
 
@@ -36,7 +36,7 @@ def fold_after(node: Node[Op], affine: AffineNode, rewriter: Rewriter) -> str | 
     if shared is not None:
         return shared
     clamp = producer.op.activation
-    own = fused_activation(node)
+    own = fused_activation(node.op)
     if clamp is not Activation.NONE:
         positive = affine.map.is_positive and not affine.map.moves_zero
         both = Clamp.of_activation(clamp).then(Clamp.of_activation(own)).as_activation()
@@ -63,7 +63,7 @@ def apply_depthwise(node: Node[Op], affine: AffineNode, rewriter: Rewriter) -> N
     name = node.output.name
     return rewriter.replace(
         node,
-        Conv2d(groups=channels, activation=fused_activation(node)),
+        Conv2d(groups=channels, activation=fused_activation(node.op)),
         affine.operand,
         rewriter.constant(weights, f"{name}.scale"),
         rewriter.constant(bias, f"{name}.shift"),
@@ -82,7 +82,7 @@ def apply_mul_add(node: Node[Op], affine: AffineNode, rewriter: Rewriter) -> Non
     )
     rewriter.replace(
         node,
-        Add(fused_activation(node)),
+        Add(fused_activation(node.op)),
         product.output,
         rewriter.constant(shift, f"{name}.shift"),
     )

@@ -8,7 +8,7 @@ end in weights, because what lies on them sees other numbers afterwards.
 from __future__ import annotations
 
 from fpc.ir.graph import Node, Value
-from fpc.ir.op import Activation, Op
+from fpc.ir.op import Activation, Op, fused_activation
 from fpc.ir.ops import (
     AvgPool,
     GlobalAvgPool,
@@ -28,7 +28,6 @@ from fpc.passes.affine import (
     scale_inputs,
     weights_known,
 )
-from fpc.passes.clamps import fused_activation
 from fpc.rewrite.rewriter import Rewriter
 
 _MAX_VALUES = 64
@@ -36,8 +35,8 @@ _MAX_VALUES = 64
 
 def fold_before(node: Node[Op], affine: AffineNode, rewriter: Rewriter) -> str | None:
     """Fold the affine `node` into the weights that its result reaches; the answer says why not."""
-    if fused_activation(node) is not Activation.NONE:
-        return f"{fused_activation(node).value} comes between it and what follows"
+    if fused_activation(node.op) is not Activation.NONE:
+        return f"{fused_activation(node.op).value} comes between it and what follows"
     reach = _Reach(affine)
     refusal = reach.explore(node.output)
     if refusal is not None:

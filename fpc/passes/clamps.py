@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
-from fpc.ir.graph import Node
-from fpc.ir.op import Activation, Op, attributes
+from fpc.ir.op import Activation, Op
 from fpc.ir.ops import Clip, Relu, Relu6
 
 
@@ -67,9 +66,3 @@ class Clamp:
                 return Relu6()
             case _:
                 return Clip(self.low, self.high)
-
-
-def fused_activation(node: Node[Op]) -> Activation:
-    """The clamp fused into `node`, NONE where its operator cannot have one."""
-    activation = attributes(node.op).get("activation", Activation.NONE)
-    return activation if isinstance(activation, Activation) else Activation.NONE

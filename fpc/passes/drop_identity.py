@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from fpc.ir.graph import Node, Value
-from fpc.ir.op import Activation, Op
+from fpc.ir.op import Activation, Op, fused_activation
 from fpc.ir.ops import (
     Add,
     AvgPool,
@@ -32,7 +32,7 @@ from fpc.ir.ops import (
     Sub,
     Transpose,
 )
-from fpc.passes.clamps import Clamp, fused_activation
+from fpc.passes.clamps import Clamp
 from fpc.rewrite.passes import Declined, RewritePass
 from fpc.rewrite.pattern import scalar_of
 from fpc.rewrite.rewriter import Rewriter
@@ -78,7 +78,7 @@ class DropIdentity(RewritePass):
         operand = _unchanged(node)
         if operand is None or len(node.outputs) != 1 or operand.type != node.output.type:
             return None
-        if fused_activation(node) is not Activation.NONE:
+        if fused_activation(node.op) is not Activation.NONE:
             return None
         if node.output.is_graph_output and (operand.producer is None or operand.is_graph_output):
             return Declined(
@@ -142,5 +142,5 @@ def _clamps_nothing(op: Relu | Clip, x: Value) -> bool:
     producer = x.producer
     if producer is None:
         return False
-    before = Clamp.of_op(producer.op) or Clamp.of_activation(fused_activation(producer))
+    before = Clamp.of_op(producer.op) or Clamp.of_activation(fused_activation(producer.op))
     return not before.is_identity and before.then(clamp) == before

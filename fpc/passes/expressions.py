@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpc.ir.graph import Node, Value
-from fpc.ir.op import Activation, Op
+from fpc.ir.op import Activation, Op, fused_activation
 from fpc.ir.ops import Add, Div, Function, Mul, Sub, Unary
-from fpc.passes.clamps import fused_activation
 from fpc.passes.sharing import has_data
 from fpc.rewrite.pattern import scalar_of
 
@@ -68,7 +67,7 @@ def partial_products(value: Value, depth: int = _DEPTH) -> tuple[Value, ...]:
 
 
 def _factors(node: Node[Op]) -> tuple[Value, ...]:
-    if fused_activation(node) is not Activation.NONE:
+    if fused_activation(node.op) is not Activation.NONE:
         return ()
     match node.op:
         case Mul():
@@ -96,7 +95,7 @@ def polynomial_of(value: Value, x: Value, depth: int = _DEPTH) -> Polynomial | N
         number = scalar_of(value)
         return None if number is None else (number,)
     node = value.producer
-    if node is None or depth == 0 or fused_activation(node) is not Activation.NONE:
+    if node is None or depth == 0 or fused_activation(node.op) is not Activation.NONE:
         return None
     operands = [polynomial_of(operand, x, depth - 1) for operand in _arithmetic_operands(node)]
     present = [polynomial for polynomial in operands if polynomial is not None]
@@ -143,7 +142,7 @@ def _scaled(a: Polynomial, factor: float) -> Polynomial:
 def affine_root(value: Value, depth: int = _DEPTH) -> Value:
     """The value of which `value` is an affine function with numbers for coefficients."""
     node = value.producer
-    if node is None or depth == 0 or fused_activation(node) is not Activation.NONE:
+    if node is None or depth == 0 or fused_activation(node.op) is not Activation.NONE:
         return value
     unknown = [v for v in _arithmetic_operands(node) if scalar_of(v) is None]
     if len(unknown) != 1 or (isinstance(node.op, Div) and unknown[0] is not node.input(0)):

@@ -13,12 +13,11 @@ from typing import ClassVar
 import numpy as np
 
 from fpc.ir.graph import Node
-from fpc.ir.op import Activation, Op
+from fpc.ir.op import Activation, Op, fused_activation
 from fpc.ir.ops import Add, Conv2d, Div, Mul, Sub, Unary
 from fpc.passes.affine import Affine, AffineNode, as_affine, likely_channel_axis
 from fpc.passes.affine_folding import apply_depthwise, fold_after
 from fpc.passes.affine_forward import fold_before
-from fpc.passes.clamps import fused_activation
 from fpc.passes.sharing import has_data, is_plain_float
 from fpc.rewrite.passes import Declined, RewritePass
 from fpc.rewrite.rewriter import Rewriter
@@ -68,7 +67,7 @@ def _join(node: Node[Op], rewriter: Rewriter) -> bool:
         all(has_data(constant) for constant in constants)
         and not x.is_constant
         and is_plain_float(inner)
-        and fused_activation(inner) is Activation.NONE
+        and fused_activation(inner.op) is Activation.NONE
         and node.input(0).has_one_use
         and node.output.type.shape == x.type.shape
     )
@@ -89,7 +88,7 @@ def _join_as_depthwise(node: Node[Op], affine: AffineNode, rewriter: Rewriter) -
     if affine.axis != 1 or affine.operand.type.rank != 4 or not affine.operand.has_one_use:
         return False
     product = as_affine(inner, 1)
-    if product is None or fused_activation(inner) is not Activation.NONE:
+    if product is None or fused_activation(inner.op) is not Activation.NONE:
         return False
     both = Affine(product.map.scale, affine.map.shift)
     made = apply_depthwise(node, AffineNode(product.operand, 1, both), rewriter)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from fpc.ir.graph import Node
-from fpc.ir.op import Activation, Op
+from fpc.ir.op import Activation, Op, fused_activation
 from fpc.ir.ops import (
     Add,
     Clip,
@@ -22,7 +22,7 @@ from fpc.ir.ops import (
     Sub,
     Transpose,
 )
-from fpc.passes.clamps import Clamp, fused_activation
+from fpc.passes.clamps import Clamp
 from fpc.passes.sharing import is_plain_float, shared_with
 from fpc.rewrite.passes import Declined, RewritePass
 from fpc.rewrite.rewriter import Rewriter
@@ -62,7 +62,7 @@ class FuseActivation(RewritePass):
                 return None
         if producer is None or not isinstance(producer.op, _FUSING):
             return None
-        fused = Clamp.of_activation(fused_activation(producer)).then(clamp).as_activation()
+        fused = Clamp.of_activation(fused_activation(producer.op)).then(clamp).as_activation()
         if fused is None:
             return Declined(f"no fused activation computes {clamp} after {producer!r}")
         shared = shared_with(value, reader)

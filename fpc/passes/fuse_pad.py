@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, TypeAlias
 
 from fpc.ir.graph import Node, Value
-from fpc.ir.op import Op
+from fpc.ir.op import Op, fused_activation
 from fpc.ir.ops import (
     AvgPool,
     Conv2d,
@@ -19,7 +19,7 @@ from fpc.ir.ops import (
     Sigmoid,
     Softmax,
 )
-from fpc.passes.clamps import Clamp, fused_activation
+from fpc.passes.clamps import Clamp
 from fpc.passes.sharing import has_data
 from fpc.rewrite.passes import Declined, RewritePass
 from fpc.rewrite.rewriter import Rewriter
@@ -118,5 +118,5 @@ def is_non_negative(value: Value) -> bool:
         return True
     if isinstance(node.op, (MaxPool, GlobalAvgPool, AvgPool, Resize)):
         return is_non_negative(node.input(0))
-    clamp = Clamp.of_op(node.op) or Clamp.of_activation(fused_activation(node))
+    clamp = Clamp.of_op(node.op) or Clamp.of_activation(fused_activation(node.op))
     return clamp.low is not None and clamp.low >= 0.0

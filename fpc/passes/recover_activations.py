@@ -25,7 +25,7 @@ import numpy as np
 
 from fpc.ir.constant import Array
 from fpc.ir.graph import Node, Value
-from fpc.ir.op import Activation, Op
+from fpc.ir.op import Activation, Op, fused_activation
 from fpc.ir.ops import (
     Add,
     Clip,
@@ -46,7 +46,7 @@ from fpc.ir.ops import (
     Tanh,
     Unary,
 )
-from fpc.passes.clamps import Clamp, fused_activation
+from fpc.passes.clamps import Clamp
 from fpc.passes.expressions import (
     Product,
     affine_root,
@@ -135,7 +135,7 @@ def _replace(node: Node[Op], found: _Recovered, rewriter: Rewriter) -> None:
 
 
 def _recover(node: Node[Op]) -> _Recovered | None:
-    if fused_activation(node) is not Activation.NONE:
+    if fused_activation(node.op) is not Activation.NONE:
         return None
     match node.op:
         case Mul() | Div():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fpc.ir.graph import Node
-from fpc.ir.op import Activation, Op
+from fpc.ir.op import Activation, Op, fused_activation
 from fpc.ir.ops import (
     Concat,
     Coordinates,
@@ -60,7 +60,7 @@ def zero_padding(node: Node[Op], numbers: Numbers) -> str | None:  # noqa: ARG00
 
 def no_fused_activation(node: Node[Op], numbers: Numbers) -> str | None:  # noqa: ARG001
     """No activation is fused into the operator."""
-    activation = getattr(node.op, "activation", Activation.NONE)
+    activation = fused_activation(node.op)
     return f"{activation.value} is fused" if activation is not Activation.NONE else None
 
 
@@ -112,13 +112,13 @@ def equal_shapes(node: Node[Op], numbers: Numbers) -> str | None:  # noqa: ARG00
 
 def fused_relu_only(node: Node[Op], numbers: Numbers) -> str | None:  # noqa: ARG001
     """No activation but a ReLU is fused into the operator."""
-    fused = getattr(node.op, "activation", Activation.NONE)
+    fused = fused_activation(node.op)
     return None if fused in (Activation.NONE, Activation.RELU) else f"{fused.value} is fused"
 
 
 def fused_relu_or_relu6(node: Node[Op], numbers: Numbers) -> str | None:  # noqa: ARG001
     """No activation but a ReLU or ReLU6 is fused into the operator."""
-    fused = getattr(node.op, "activation", Activation.NONE)
+    fused = fused_activation(node.op)
     return f"{fused.value} is fused" if fused is Activation.RELU_N1_TO_1 else None
 
 

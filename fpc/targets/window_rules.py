@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from fpc.ir.graph import Node, Value
-from fpc.ir.op import Activation, Op
+from fpc.ir.op import Activation, Op, fused_activation
 from fpc.ir.ops import (
     AvgPool,
     Conv2d,
@@ -152,7 +152,7 @@ def _is_never_negative(value: Value) -> bool:
     if value.producer is None:
         return False
     op = value.producer.op
-    fused = getattr(op, "activation", Activation.NONE)
+    fused = fused_activation(op)
     return fused in (Activation.RELU, Activation.RELU6) or isinstance(op, Relu | Relu6 | Sigmoid)
 
 

@@ -10,7 +10,7 @@ from fpc.costmodel.tables.network_part import NetworkPart, Role
 from fpc.costmodel.tables.table import Piece
 from fpc.diagnostics.errors import CostModelError
 from fpc.ir.graph import Graph, Node, Value
-from fpc.ir.op import Activation, Op
+from fpc.ir.op import Activation, Op, fused_activation
 from fpc.ir.ops import Add, Conv2d, Dense, Mul
 
 _HARD_SWISH: Mapping[str | None, bool] = MappingProxyType(
@@ -89,7 +89,7 @@ def _expansion(depthwise: Node[Op]) -> tuple[Node[Op], ...]:
 
 def _activated(conv: Node[Op]) -> tuple[str | None, Value, tuple[Node[Op], ...]]:
     """The nonlinearity after a convolution, its result, and the nodes of both."""
-    fused: Activation = getattr(conv.op, "activation", Activation.NONE)
+    fused = fused_activation(conv.op)
     if fused is not Activation.NONE:
         return fused.value, conv.output, (conv,)
     users = conv.output.users

@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from fpc.ir import ops
 from fpc.ir.graph import Graph, Node, Use, Value
-from fpc.ir.op import Activation, Op, Quantisation
+from fpc.ir.op import Op, Quantisation, fused_activation
 from fpc.ir.types import QuantParams
 from fpc.quant.analysis.readers import reading_of
 from fpc.quant.scheme import Scheme
@@ -43,7 +43,7 @@ def clamped_to(value: Value) -> Bounds:
     node = value.producer
     if node is None:
         return EVERYTHING
-    activation: Activation = getattr(node.op, "activation", Activation.NONE)
+    activation = fused_activation(node.op)
     low, high = activation.bounds
     fused = (-inf if low is None else low), (inf if high is None else high)
     return intersection(clamp_bounds(node.op) or EVERYTHING, fused)

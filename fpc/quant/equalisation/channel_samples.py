@@ -15,9 +15,9 @@ from fpc.interp.two_at_once import two_at_once
 from fpc.ir import ops
 from fpc.ir.constant import Array
 from fpc.ir.graph import Graph, Node, Value
-from fpc.ir.op import Activation, Op
+from fpc.ir.op import Activation, Op, fused_activation
 from fpc.quant.calibration.activations import activations
-from fpc.quant.equalisation.channel_spread import Reals, activation_of
+from fpc.quant.equalisation.channel_spread import Reals
 from fpc.rewrite.rewriter import Rewriter
 
 _VALUES_PER_CHANNEL = 1024
@@ -128,7 +128,7 @@ def _has_channels(value: Value) -> bool:
 def _clamp_of(value: Value) -> Activation:
     """The clamp that `_without_clamps` takes off what makes `value`."""
     node = value.producer
-    clamp = Activation.NONE if node is None else activation_of(node)
+    clamp = Activation.NONE if node is None else fused_activation(node.op)
     return clamp if clamp in _CLAMPS else Activation.NONE
 
 
@@ -146,7 +146,7 @@ def _without_clamps(graph: Graph) -> tuple[Graph, dict[Value, Value]]:
 
 def _split(rewriter: Rewriter, node: Node[Op]) -> Value:
     """Make the clamp fused into `node` a node of its own; gives what it reads."""
-    clamp = _CLAMPS[activation_of(node)]
+    clamp = _CLAMPS[fused_activation(node.op)]
     bare = replace(node.op, activation=Activation.NONE)  # pyright: ignore[reportCallIssue]
     made = rewriter.insert(bare, *node.inputs, before=node)
     rewriter.replace(node, clamp, made.output)

@@ -13,23 +13,24 @@ from numpy.typing import NDArray
 
 from fpc.ir import ops
 from fpc.ir.graph import Node, Value
-from fpc.ir.op import Activation, Layout, Op
+from fpc.ir.op import Activation, Layout, Op, fused_activation
+from fpc.quant.analysis.placement import weight_of
 from fpc.rewrite.rewriter import Rewriter
 
 Reals: TypeAlias = NDArray[np.float64]
 
-_WEIGHTED = (ops.Conv2d, ops.ConvTranspose2d, ops.Dense)
 _HOMOGENEOUS = (Activation.NONE, Activation.RELU)
 
 
 def has_weights(node: Node[Op]) -> bool:
     """Whether `node` is a layer with constant weights."""
-    return isinstance(node.op, _WEIGHTED) and node.input(1).is_constant
+    weight = weight_of(node)
+    return weight is not None and weight.is_constant
 
 
-def activation_of(node: Node[Op]) -> Activation:
-    """The activation fused into `node`."""
-    return getattr(node.op, "activation", Activation.NONE)
+def groups_of(node: Node[Op]) -> int:
+    """In how many groups of channels the layer `node` filters its input."""
+    return getattr(node.op, "groups", 1)
 
 
 def unmovable(node: Node[Op]) -> str | None:
@@ -43,7 +44,7 @@ def unmovable(node: Node[Op]) -> str | None:
 
 def bounded(node: Node[Op]) -> str | None:
     """Why the clamp fused into `node` lets no factor pass."""
-    activation = activation_of(node)
+    activation = fused_activation(node.op)
     if activation not in _HOMOGENEOUS:
         return f"{activation.value} bounds every channel alike"
     return None
@@ -87,7 +88,7 @@ class Spread:
         return None
 
     def _enter(self, user: Node[Op], value: Value, offset: int | None) -> str | None:
-        if isinstance(user.op, _WEIGHTED):
+        if weight_of(user) is not None:
             reason = _unscalable_input(user, value)
             if reason is None:
                 self.readers.append((user, offset or 0))
@@ -155,7 +156,7 @@ def _unscalable_input(node: Node[Op], value: Value) -> str | None:
         return f"{node.location} shares or computes its weights"
     if isinstance(node.op, ops.Dense) and value.type.rank != 2:
         return f"{node.location} reads more than channels"
-    if getattr(node.op, "groups", 1) > 1 and weight.type.shape[1] > 1:
+    if groups_of(node) > 1 and weight.type.shape[1] > 1:
         return f"{node.location} is grouped"
     return None
 
@@ -194,7 +195,7 @@ def by_input(node: Node[Op]) -> NDArray[np.float32]:
 def by_output(node: Node[Op], inputs: Reals) -> Reals:
     """Numbers of the input channels of `node` as [out channels, in channels of a group]."""
     out_channels, group_channels = node.input(1).type.shape[:2]
-    groups = getattr(node.op, "groups", 1)
+    groups = groups_of(node)
     return np.repeat(inputs.reshape(groups, group_channels), out_channels // groups, axis=0)
 
 
@@ -210,7 +211,7 @@ def divide_outputs(rewriter: Rewriter, node: Node[Op], factors: Reals) -> None:
 def multiply_inputs(rewriter: Rewriter, node: Node[Op], offset: int, factors: Reals) -> None:
     """Multiply the weights of `node` that meet channels `offset`, ... of its input by `factors`."""
     weight = node.input(1).data.astype(np.float64)
-    scale = np.ones(getattr(node.op, "groups", 1) * weight.shape[1])
+    scale = np.ones(groups_of(node) * weight.shape[1])
     scale[offset : offset + len(factors)] = factors
     scales = by_output(node, scale)
     _replace(rewriter, node, 1, weight * scales.reshape(*scales.shape, *(1,) * (weight.ndim - 2)))

@@ -24,6 +24,7 @@ from fpc.quant.equalisation.channel_spread import (
     bounded,
     by_input,
     divide_outputs,
+    groups_of,
     has_weights,
     multiply_inputs,
     spread_of,
@@ -96,7 +97,7 @@ def _movable_spread(node: Node[Op]) -> Spread | str:
 
 def _reader(node: Node[Op], offset: int, channels: int) -> Reader:
     """What the noise of an activation does in `node`, which reads it from channel `offset` on."""
-    if getattr(node.op, "groups", 1) > 1:
+    if groups_of(node) > 1:
         return Reader(None, None)
     weight = np.abs(by_input(node).astype(np.float64))
     seen = weight[:, offset : offset + channels]

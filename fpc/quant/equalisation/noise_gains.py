@@ -16,7 +16,7 @@ from fpc.ir import ops
 from fpc.ir.graph import Graph, Node, Value
 from fpc.ir.op import Op
 from fpc.quant.equalisation.channel_samples import ChannelSample
-from fpc.quant.equalisation.channel_spread import Reals, by_input, has_weights
+from fpc.quant.equalisation.channel_spread import Reals, by_input, groups_of, has_weights
 
 
 def noise_gains(graph: Graph, samples: Mapping[Value, ChannelSample]) -> Mapping[Value, Reals]:
@@ -55,6 +55,6 @@ def noise_gains(graph: Graph, samples: Mapping[Value, ChannelSample]) -> Mapping
 def _through_weights(node: Node[Op], gain: Reals) -> Reals:
     """The gains of the input channels of a layer, given those of its results before their clamp."""
     energy = np.square(by_input(node).astype(np.float64)).sum(axis=2)
-    groups = getattr(node.op, "groups", 1)
+    groups = groups_of(node)
     by_group = (energy * gain[:, None]).reshape(groups, -1, energy.shape[1])
     return by_group.sum(axis=1).ravel()

@@ -17,16 +17,16 @@ import numpy as np
 
 from fpc.ir import ops
 from fpc.ir.graph import Graph, Node, Value
-from fpc.ir.op import Activation, Op
+from fpc.ir.op import Activation, Op, fused_activation
 from fpc.quant.equalisation.channel_samples import ChannelSample
 from fpc.quant.equalisation.channel_spread import (
     Reals,
     Spread,
-    activation_of,
     bounded,
     by_input,
     by_output,
     divide_outputs,
+    groups_of,
     has_weights,
     multiply_inputs,
     spread_of,
@@ -100,7 +100,7 @@ def _spreads(graph: Graph) -> Iterator[tuple[Node[Op], Spread | str]]:
 
 def _clamp_in_the_way(spread: Spread) -> str | None:
     """Why saturation cannot stand for the clamp of a maker."""
-    activation = activation_of(spread.makers[0])
+    activation = fused_activation(spread.makers[0].op)
     if activation is Activation.RELU6 and len(spread.makers) == 1:
         return None
     return bounded(spread.makers[0])
@@ -114,7 +114,7 @@ class _Layer:
     ) -> None:
         weights = np.abs(by_input(node).astype(np.float64))
         bias = node.optional_input(2)
-        groups = getattr(node.op, "groups", 1)
+        groups = groups_of(node)
         count = len(weights)
         read = samples.get(node.input(0))
         self._node = node
@@ -235,7 +235,7 @@ def _rescaled(
 
 def _limit(rewriter: Rewriter, node: Node[Op], greatest: float) -> tuple[Node[Op], Value]:
     """Let what `node` makes end at `greatest`, as its integers will; the node and what it makes."""
-    if activation_of(node) is Activation.NONE:
+    if fused_activation(node.op) is Activation.NONE:
         op, limit = node.op, ops.Clip(-greatest, greatest)
     else:
         op = replace(node.op, activation=Activation.RELU)  # pyright: ignore[reportCallIssue]

@@ -14,7 +14,7 @@ from fpc.backends.tflite.lowering.slicing import take_steps
 from fpc.backends.tflite.lowering.window import spatial_widths
 from fpc.backends.tflite.model import Padding
 from fpc.ir.graph import Value
-from fpc.ir.op import Activation, Op
+from fpc.ir.op import Activation, Op, fused_activation
 from fpc.ir.ops import AvgPool, GlobalAvgPool, MaxPool, ReduceMean, Relu, Relu6, Sigmoid, Softmax
 from fpc.ir.padding import PaddedWindow, Pads
 from fpc.ir.types import TensorType
@@ -122,7 +122,7 @@ def _zero_is_lowest(value: Value) -> bool:
     if value.producer is None:
         return False
     op: Op = value.producer.op
-    clamp = getattr(op, "activation", Activation.NONE)
+    clamp = fused_activation(op)
     return clamp in (Activation.RELU, Activation.RELU6) or isinstance(
         op, Relu | Relu6 | Sigmoid | Softmax
     )
