@@ -14,7 +14,7 @@ from fpc.backends.tvm import requirements
 from fpc.diagnostics.errors import BackendError, MissingBackendError, UnsupportedOpError
 from fpc.interp.executor import run
 from fpc.interp.numerics import Numerics
-from tests.backends.tvm_artifacts import draw_inputs, forked, interpreted
+from tests.backends.tvm.artifacts import draw_inputs, forked, interpreted
 from tests.cli.digits import MODEL
 from tests.cli.networks import two_inputs
 

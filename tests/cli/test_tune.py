@@ -12,7 +12,7 @@ from fpc.backends.tvm.tuning.tile_table import Circumstances, TileTable, TunedKe
 from fpc.driver.measure import models
 from fpc.driver.tune import tiles
 from fpc.driver.tune.tiles import Tuned, TunedNetwork
-from tests.backends.tvm_cases import pointwise_case
+from tests.backends.tvm.cases import pointwise_case
 from tests.cli.digits import MODEL, QUICK
 from tests.cli.invoke import fpc, refuse, succeed
 

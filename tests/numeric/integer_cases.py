@@ -16,7 +16,7 @@ from fpc.ir.graph import Graph
 from fpc.ir.op import Activation
 from fpc.ir.types import QuantParams, TensorType
 from fpc.measure.litert.model import LiteRtModel
-from tests.backends.tflite_graphs import quantised_graph, random_inputs
+from tests.backends.tflite.graphs import quantised_graph, random_inputs
 
 PRECISIONS = (DType.I8, DType.I16)
 FUSED = tuple(Activation)

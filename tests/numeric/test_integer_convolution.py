@@ -11,7 +11,7 @@ from fpc.interp.executor import run
 from fpc.ir import ops
 from fpc.ir.dtype import DType
 from fpc.ir.op import Layout
-from tests.backends.tflite_graphs import random_inputs
+from tests.backends.tflite.graphs import random_inputs
 from tests.numeric.integer_cases import (
     FUSED,
     PRECISIONS,

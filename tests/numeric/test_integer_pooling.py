@@ -10,7 +10,7 @@ from fpc.ir import ops
 from fpc.ir.dtype import DType
 from fpc.ir.op import Layout
 from fpc.ir.types import QuantParams, TensorType
-from tests.backends.tflite_graphs import random_inputs
+from tests.backends.tflite.graphs import random_inputs
 from tests.numeric.integer_cases import PRECISIONS, Draw, assert_litert_agrees, one_op, same_pads
 
 NHWC = Layout.NHWC

@@ -9,7 +9,7 @@ from fpc.interp.executor import run
 from fpc.ir import ops
 from fpc.ir.op import Layout
 from fpc.ir.ops import Coordinates, Interpolation, NearestRounding
-from tests.backends.tflite_graphs import random_inputs
+from tests.backends.tflite.graphs import random_inputs
 from tests.numeric.integer_cases import PRECISIONS, Draw, assert_litert_agrees, one_op
 
 SIZES = [(14, 9), (3, 5), (7, 20), (1, 1), (29, 4)]
