@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 
@@ -41,6 +42,7 @@ _LEAST_REACH = 1.0 / 256.0
 _STEPS = (0.25, 0.5, 1.0, 2.0)
 _BIAS_STEPS = (0.5, 1.0, 2.0)
 _SLACK = 1.0 + 1e-6
+_TINY = 1e-30
 
 
 @dataclass(frozen=True)
@@ -155,31 +157,40 @@ def _made(
 ) -> Iterator[Reals]:
     """The noise that the makers add, for every pair of a step of weights and one of biases."""
     shares = 1.0 / np.square(factors_of)
-    for weight_step in _STEPS:
-        for bias_step in _BIAS_STEPS if scheme.bias_bits is not None else (1.0,):
-            noise = np.zeros(())
-            for maker in makers:
-                step = weight_step * _step(maker.largest * factors, scheme)
-                most = _most(maker.largest, scheme.weight_limit * step)
-                each = ROUNDING_WEIGHT * maker.weight_noise * _uniform(step)
-                if scheme.bias_bits is not None:
-                    limit = 2 ** (scheme.bias_bits - 1) - 1
-                    step = bias_step * scheme.scale_from(
-                        max(float((maker.biases * factors).max()) / limit, 1e-30)
-                    )
-                    most = np.minimum(most, _most(maker.biases, limit * step))
-                    each = each + maker.bias_noise * _uniform(step)
-                allowed = factors_of <= most[:, None] * _SLACK
-                noise = noise + np.where(allowed, each[:, None] * shares, np.inf)
-            yield noise
+    bias_steps = _BIAS_STEPS if scheme.bias_bits is not None else (1.0,)
+    for relative_steps in product(_STEPS, bias_steps):
+        noise = np.zeros(())
+        for maker in makers:
+            each, most = _made_by(maker, factors, scheme, *relative_steps)
+            allowed = factors_of <= most[:, None] * _SLACK
+            noise = noise + np.where(allowed, each[:, None] * shares, np.inf)
+        yield noise
+
+
+def _made_by(
+    maker: Maker, factors: Reals, scheme: Scheme, weight_step: float, bias_step: float
+) -> tuple[Reals, Reals]:
+    """What the maker's rounding does to each channel, and the factor that its integers allow.
+
+    weight_step, bias_step: the steps, in parts of those that `factors` make necessary.
+    """
+    step = weight_step * _step(maker.largest * factors, scheme.weight_limit, scheme)
+    noise = ROUNDING_WEIGHT * maker.weight_noise * _uniform(step)
+    most = _most(maker.largest, scheme.weight_limit * step)
+    if scheme.bias_bits is None:
+        return noise, most
+    limit = 2 ** (scheme.bias_bits - 1) - 1
+    step = bias_step * _step(maker.biases * factors, limit, scheme)
+    noise = noise + maker.bias_noise * _uniform(step)
+    return noise, np.minimum(most, _most(maker.biases, limit * step))
 
 
 def _read(
     reader: Reader, factors: Reals, factors_of: Reals, scheme: Scheme, relative_step: float
 ) -> Reals:
     """The noise that the reader's weights add, infinite where they exceed the greatest integer."""
-    divided = reader.largest / factors
-    step = relative_step * _step(np.append(divided, reader.others), scheme)
+    magnitudes = np.append(reader.largest / factors, reader.others)
+    step = relative_step * _step(magnitudes, scheme.weight_limit, scheme)
     if reader.others > scheme.weight_limit * step * _SLACK:
         return np.full(factors_of.shape, np.inf)
     each = ROUNDING_WEIGHT * reader.weight_noise * _uniform(step)
@@ -187,14 +198,14 @@ def _read(
     return np.where(allowed, each[:, None] * np.square(factors_of), np.inf)
 
 
-def _step(weights: Reals, scheme: Scheme) -> float:
-    """The step in which weights of these magnitudes are rounded."""
-    return scheme.scale_from(max(float(weights.max()) / scheme.weight_limit, 1e-30))
+def _step(magnitudes: Reals, limit: int, scheme: Scheme) -> float:
+    """The step in which `limit` stands for the greatest of these magnitudes."""
+    return scheme.scale_from(max(float(magnitudes.max()) / limit, _TINY))
 
 
 def _most(largest: Reals, limit: float) -> Reals:
     """The factors that bring magnitudes to a limit."""
-    return limit / np.maximum(largest, 1e-30)
+    return limit / np.maximum(largest, _TINY)
 
 
 def _uniform(step: Reals | float) -> Reals:
