@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,7 +14,7 @@ from fpc.diagnostics.errors import QuantError
 from fpc.diagnostics.progress import Progress, silent
 from fpc.driver.artifact import digest, write_directory
 from fpc.driver.options import CompileOptions, Precision
-from fpc.driver.phases.backend import backend_for
+from fpc.driver.phases.backend import Backend, Verify, backend_for
 from fpc.driver.phases.describe import describe_model, describe_passes, describe_placement
 from fpc.driver.phases.evaluate import doubts, evaluate, poor_accuracy
 from fpc.driver.phases.image_input import take_image_bytes
@@ -35,6 +35,7 @@ from fpc.interp.numerics import Numerics
 from fpc.ir.graph import Graph
 from fpc.report.schema import AccuracyPart, FilePart, Report, SwapPart, VerificationPart
 from fpc.targets import catalog
+from fpc.targets.description import Target
 
 if TYPE_CHECKING:
     from fpc.frontends.onnx.model_file import ModelSource
@@ -80,17 +81,23 @@ def compile_model(
     Any `FpcError` names the model. `QuantError` (`quant.degraded`) when the best integer network
     found is poor and `options.allow_degraded` is not set.
     """
-    with naming(model), ExitStack() as until_done:
-        return _compile(model, options.with_lasting_samples(), progress, until_done)
+    with naming(model):
+        lasting = options.with_lasting_samples()
+        target = catalog.load(options.target).compiled_by(options.backend)
+        backend = backend_for(target, options.tiles)
+        with backend.verifying() as verify:
+            return _compile(model, lasting, target, backend, verify, progress)
 
 
 def _compile(
-    model: Graph | ModelSource, options: CompileOptions, progress: Progress, until_done: ExitStack
+    model: Graph | ModelSource,
+    options: CompileOptions,
+    target: Target,
+    backend: Backend,
+    verify: Verify,
+    progress: Progress,
 ) -> Compiled:
     timer = _Timer()
-    target = catalog.load(options.target).compiled_by(options.backend)
-    backend = backend_for(target, options.tiles)
-    verify = until_done.enter_context(backend.verifying())
     with timer.stage("import"):
         imported = imported_from(model, options.input_shapes, simplify=options.simplify)
     notes = [*backend.notes, *imported.notes]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from fpc.diagnostics.errors import BackendError, MissingBackendError, UsageError
-from fpc.driver.phases.lower import emit_tflite, set_io, set_layout, tflite_runner
+from fpc.driver.phases.lower import emit_tflite, taking_floats, tflite_runner
 from fpc.driver.phases.verify import Unverified, Verification, verify_exactly, verify_file
 from fpc.interp.numerics import Numerics
 from fpc.interp.runner import Runner
@@ -179,11 +179,8 @@ class TvmBackend:
         from fpc.backends.tvm.isa.table import isa_of_this_machine, runs_here
         from fpc.measure.tvm.model import TvmModel
 
-        lowered = graph.clone()
-        set_io(lowered, "float32", "float32")
-        set_layout(lowered, "nchw")
         here = self if runs_here(self.isa) else TvmBackend(isa_of_this_machine())
-        return TvmModel(here.emit(lowered, {}).content)
+        return TvmModel(here.emit(taking_floats(graph), {}).content)
 
 
 def _verified_by_litert(emitted: Emitted, graph: Graph, numerics: Numerics) -> Verification:

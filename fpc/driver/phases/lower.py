@@ -30,6 +30,14 @@ def set_layout(graph: Graph, io_layout: str) -> tuple[PassRecord, ...]:
     return pipeline_of(text).run(graph)
 
 
+def taking_floats(graph: Graph) -> Graph:
+    """A copy of an NCHW graph, float or integer, that takes and gives float NCHW arrays."""
+    lowered = graph.clone()
+    set_io(lowered, "float32", "float32")
+    set_layout(lowered, "nchw")
+    return lowered
+
+
 def emit_tflite(graph: Graph, provenance: Mapping[str, str] | None = None) -> bytes:
     """The .tflite file of an NHWC graph."""
     from fpc.backends.tflite import emit
@@ -41,10 +49,7 @@ def tflite_runner(graph: Graph) -> Runner:
     """Runs an NCHW graph, float or integer, in LiteRT, taking and giving float NCHW arrays."""
     from fpc.measure.litert.model import LiteRtModel
 
-    lowered = graph.clone()
-    set_io(lowered, "float32", "float32")
-    set_layout(lowered, "nchw")
-    return LiteRtModel(emit_tflite(lowered), threads=available_threads())
+    return LiteRtModel(emit_tflite(taking_floats(graph)), threads=available_threads())
 
 
 def exact_runner(scheme: Scheme) -> RunnerFactory:
