@@ -7,7 +7,6 @@ give) and `task.json`; it writes `result.json`.
 from __future__ import annotations
 
 import json
-import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -16,7 +15,7 @@ from pathlib import Path
 from fpc.ir.constant import Array
 from fpc.measure.device import Machine
 from fpc.measure.kernels.protocol import KernelCosts, KernelTask
-from fpc.measure.process.child import died, timed_out
+from fpc.measure.process.child import died, run_to_its_end
 from fpc.measure.process.exchange import RESULT, raise_error, read_arrays, write_arrays
 
 LIBRARY, ARRAYS, TASK = "library.so", "arrays.npz", "task.json"
@@ -68,18 +67,9 @@ def run_kernel_program(
     with tempfile.TemporaryDirectory(prefix="fpc-kernels-") as place:
         folder = Path(place)
         _write_task(folder, task, is_timed=is_timed)
-        try:
-            done = subprocess.run(
-                [*command, place],
-                capture_output=True,
-                timeout=timeout_s,
-                check=False,
-                env=environment,
-            )
-        except subprocess.TimeoutExpired:
-            raise timed_out(timeout_s) from None
-        if done.returncode != 0 or not (folder / RESULT).is_file():
-            raise died(done.returncode, done.stderr)
+        written = run_to_its_end((*command, place), timeout_s, environment)
+        if not (folder / RESULT).is_file():
+            raise died(0, written)
         return _read_answer(folder)
 
 

@@ -36,17 +36,25 @@ def run_program(
     with tempfile.TemporaryDirectory(prefix="fpc-measure-") as name:
         folder = Path(name)
         write_task(folder, content, inputs, plan)
-        try:
-            done = subprocess.run(
-                [*command, name],
-                capture_output=True,
-                timeout=plan.config.timeout_s,
-                check=False,
-                env=environment,
-            )
-        except subprocess.TimeoutExpired:
-            raise timed_out(plan.config.timeout_s) from None
-        return _answer(folder, done.returncode, done.stderr)
+        run_to_its_end((*command, name), plan.config.timeout_s, environment)
+        return read_answer(folder)
+
+
+def run_to_its_end(
+    command: Sequence[str], timeout_s: float, environment: Mapping[str, str] | None = None
+) -> bytes:
+    """What `command` wrote to its standard error.
+
+    `MeasureError`: `measure.runner-died` where it failed, `measure.timeout`.
+    """
+    try:
+        done = subprocess.run(
+            command, capture_output=True, timeout=timeout_s, check=False, env=environment
+        )
+    except subprocess.TimeoutExpired:
+        raise timed_out(timeout_s) from None
+    _require_success(done.returncode, done.stderr)
+    return done.stderr
 
 
 @dataclass(frozen=True)
@@ -66,7 +74,8 @@ class WaitingProgram:
                 _, written = self.process.communicate(name.encode(), plan.config.timeout_s)
             except subprocess.TimeoutExpired:
                 raise timed_out(plan.config.timeout_s) from None
-            return _answer(folder, self.process.returncode, written)
+            _require_success(self.process.returncode, written)
+            return read_answer(folder)
 
 
 @contextmanager
@@ -80,10 +89,9 @@ def waiting_program(command: Sequence[str]) -> Generator[WaitingProgram]:
             process.kill()
 
 
-def _answer(folder: Path, status: int, written: bytes) -> tuple[tuple[Array, ...], Result]:
+def _require_success(status: int, written: bytes) -> None:
     if status != 0:
         raise died(status, written)
-    return read_answer(folder)
 
 
 def timed_out(timeout_s: float) -> MeasureError:
