@@ -8,11 +8,8 @@ import pytest
 from fpc.diagnostics.errors import QuantError
 from fpc.interp.executor import run
 from fpc.ir import ops
-from fpc.ir.dtype import DType
-from fpc.ir.types import TensorType, f32
 from fpc.quant.apply import apply_plan
 from fpc.quant.calibration.observers import MinMax
-from fpc.quant.calibration.output_ranges import gives_scores
 from fpc.quant.calibration.statistics import collect
 from fpc.quant.plan import make_plan
 from fpc.quant.quality.guard import compare
@@ -105,15 +102,6 @@ def test_deviation_without_noise_or_signal():
     assert silent.sqnr_db == -math.inf
     assert silent.cosine == 0.0
     assert decibels(0.01) == pytest.approx(20.0)
-
-
-def test_what_looks_like_scores():
-    assert gives_scores(f32(1, 1000))
-    assert gives_scores(f32(1, 10, 1, 1))
-    assert not gives_scores(f32(1, 1))
-    assert not gives_scores(f32(1, 3, 8, 8))
-    assert not gives_scores(f32(10))
-    assert not gives_scores(TensorType(DType.I64, (1, 10)))
 
 
 def test_layers_are_in_order_and_clamps_that_vanish_are_found():

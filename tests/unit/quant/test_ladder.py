@@ -1,25 +1,19 @@
-"""The ladder climbs, keeps the best and says why; recipes parse; samples are split."""
+"""The ladder climbs, keeps the best and says why."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from fpc.diagnostics.errors import QuantError, UsageError
 from fpc.ir import ops
 from fpc.ir.op import Activation
 from fpc.ir.verifier import verify
 from fpc.quant import ladder, workbench
-from fpc.quant.calibration.distribution import Distribution, Histogram
-from fpc.quant.calibration.holdout import split_samples
-from fpc.quant.calibration.observers import Entropy, MeanSquaredError, MinMax, Percentile
-from fpc.quant.calibration.output_ranges import HEADROOM, PinnedDistribution, Unpinned, pin_outputs
-from fpc.quant.calibration.statistics import collect
 from fpc.quant.ladder import climb
 from fpc.quant.quality.guard import compare
-from fpc.quant.recipes import Recipe, Refinement, parse_recipe
+from fpc.quant.recipes import Refinement, parse_recipe
 from fpc.quant.scheme import TFLITE_INT8
-from tests.unit.quant.networks import RUNNERS, Builder, leaky_network, numpy_runner, samples_of
+from tests.unit.quant.networks import RUNNERS, Builder, leaky_network, samples_of
 
 
 def climbed(graph, samples=None, **options):
@@ -155,124 +149,3 @@ def test_progress_counts_samples_and_layers():
     climbed(graph, recipe="round", progress=lambda *step: calls.append(step))
     assert ("calibrate", 16, 16) in calls
     assert ("refine (min-max+round)", 4, 4) in calls
-
-
-@pytest.mark.parametrize(
-    ("text", "recipe"),
-    [
-        ("min-max", Recipe(MinMax())),
-        ("percentile", Recipe(Percentile(99.99))),
-        ("percentile=99.9", Recipe(Percentile(99.9))),
-        ("entropy", Recipe(Entropy())),
-        ("round", Recipe(MinMax(), refinement=Refinement.ROUNDING)),
-        ("bias-correct+round", Recipe(MinMax(), refinement=Refinement.ROUNDING)),
-        (
-            "round+mse+equalise",
-            Recipe(MeanSquaredError(), equalise=True, refinement=Refinement.ROUNDING),
-        ),
-    ],
-)
-def test_recipes_parse_and_print(text, recipe):
-    assert parse_recipe(text) == recipe
-    assert parse_recipe(str(recipe)) == recipe
-
-
-def test_auto_names_no_single_recipe():
-    assert parse_recipe("auto") is None
-
-
-@pytest.mark.parametrize(
-    ("text", "message", "help"),
-    [
-        ("min-mx", "`min-mx` is no part of a recipe", "did you mean `min-max`?"),
-        ("mse+equalize", "`equalize` is no part", "did you mean `equalise`?"),
-        ("", "`` is no part", "known parts"),
-        ("mse=3", "`mse=3` is no part", "mse"),
-        ("mse+entropy", "two rules for ranges", "leave one of them out"),
-        ("round+round", "a part twice", "leave one of them out"),
-        ("percentile=abc", "no percentage", "percentile=99.99"),
-        ("percentile=10", "no percentage", "percentile=99.99"),
-    ],
-)
-def test_bad_recipes_say_what_is_wrong(text, message, help):
-    with pytest.raises(UsageError) as caught:
-        parse_recipe(text)
-    assert message in caught.value.message
-    assert help in caught.value.help
-
-
-def numbered(count):
-    return [(np.full((1, 2), float(i), np.float32),) for i in range(count)]
-
-
-def numbers(samples):
-    return [int(sample[0].flat[0]) for sample in samples]
-
-
-def test_every_fifth_sample_is_kept_out_of_calibration():
-    split = split_samples(numbered(100), None, 30)
-    assert len(split.holdout) == 20
-    assert len(split.calibration) == len(list(split.calibration)) == 80
-    assert not set(numbers(split.calibration)) & set(numbers(split.holdout))
-    calibration = numbers(split.calibration)
-    assert [calibration[p] for p in sorted(split.walked_positions)] == numbers(split.walked)
-    assert len(split.walked) == 30
-    assert split.warnings == ()
-
-
-def test_holdout_has_a_limit_and_may_be_given():
-    assert len(split_samples(numbered(400), None, 8).holdout) == 32
-    split = split_samples(numbered(40), numbered(3), 8)
-    assert len(split.calibration) == 40
-    assert numbers(split.holdout) == [0, 1, 2]
-    assert [numbers(split.calibration)[p] for p in sorted(split.walked_positions)] == numbers(
-        split.walked
-    )
-
-
-@pytest.mark.parametrize("count", [1, 2, 3, 7])
-def test_few_samples_are_shared_out_with_a_warning(count):
-    split = split_samples(numbered(count), None, 30)
-    assert len(split.holdout) == 1
-    assert len(split.walked) == max(1, count - 1)
-    (warning,) = split.warnings
-    assert f"only {count} calibration sample" in warning
-
-
-def test_no_samples_at_all():
-    with pytest.raises(QuantError) as caught:
-        split_samples([], None, 8)
-    assert caught.value.code == "quant.no-samples"
-
-
-def test_scores_get_headroom_and_images_do_not():
-    scores = leaky_network()
-    image = Builder().conv(3).done()
-    for graph, factor in ((scores, 1.0 + HEADROOM), (image, 1.0)):
-        seen = collect(graph, samples_of(graph, 4), numpy_runner)
-        pinned = pin_outputs(graph, seen)
-        (output,) = graph.outputs
-        assert pinned[output].high == pytest.approx(seen[output].high * factor)
-        assert pinned[output].low == pytest.approx(seen[output].low * factor)
-        others = [value for value in seen if value is not output]
-        assert all(pinned[value] is seen[value] for value in others)
-
-
-def test_outputs_behind_moves_are_pinned_where_they_are_made():
-    build = Builder().conv(3)
-    made = build.value
-    graph = build.then(ops.Reshape((1, 432))).done()
-    pinned = pin_outputs(graph, collect(graph, samples_of(graph, 2), numpy_runner))
-    assert isinstance(pinned[made], PinnedDistribution)
-
-
-def test_pinned_ranges_are_not_clipped():
-    data = np.random.default_rng(0).normal(size=10_000)
-    histogram = Histogram.of(data)
-    free = Distribution(float(data.min()), float(data.max()), lambda: histogram)
-    pinned = PinnedDistribution(free.low, free.high, free.source)
-    observer = Unpinned(Percentile(99.0))
-    assert observer.name == "percentile 99"
-    assert observer.range(pinned, TFLITE_INT8) == (free.low, free.high)
-    assert observer.range(free, TFLITE_INT8)[1] < free.high
-    assert observer.range(pinned.limited(0.0, 1.0), TFLITE_INT8) == (0.0, 1.0)
