@@ -89,6 +89,11 @@ class Scheme:
         """This scheme with no integer form for anything but `ops`."""
         return replace(self, integer_ops=self.integer_ops & ops)
 
+    @property
+    def has_per_tensor_convolutions(self) -> bool:
+        """Whether all output channels of a convolution have one scale."""
+        return ops.Conv2d in self.per_tensor_ops
+
     def has_per_axis_weights(self, op: Op) -> bool:
         """Whether the weights of `op` have one scale an output channel."""
         return type(op) not in self.per_tensor_ops

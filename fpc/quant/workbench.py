@@ -114,8 +114,9 @@ class Workbench:
     @cached_property
     def equalisable_share(self) -> float:
         """The share of layers that equalisation may touch."""
-        share = tensor_equalisable_share if self._shares_scales else equalisable_share
-        return share(self._graph)
+        if self._scheme.has_per_tensor_convolutions:
+            return tensor_equalisable_share(self._graph)
+        return equalisable_share(self._graph)
 
     @property
     def can_equalise(self) -> bool:
@@ -144,30 +145,24 @@ class Workbench:
         """The guard, whose answers another thread computes: recipes need them last."""
         return begun(lambda: Guard(self._graph, self._split.holdout, self._runners))
 
-    @property
-    def _shares_scales(self) -> bool:
-        """Whether all output channels of a convolution have one scale."""
-        return ops.Conv2d in self._scheme.per_tensor_ops
-
     @cached_property
     def _plain(self) -> _Source:
         return self._observe(self._graph, self._scheme, self._keep_float, "calibrate")
 
     @cached_property
     def _equalised(self) -> _Source:
-        graph, runner = self._graph, self._runners.floating
-        if self._shares_scales:
+        graph, scheme, runner = self._graph, self._scheme, self._runners.floating
+        if scheme.has_per_tensor_convolutions:
             seen = channel_samples(graph, self._split.calibration, runner)
-            equalised = equalise_tensors(graph, seen, self._scheme)
+            equalised = equalise_tensors(graph, seen, scheme)
         else:
             equalised = equalise(graph, channel_ranges(graph, self._split.walked, runner))
         if not equalised.rescaled:
             return self._plain
         kept = self._keep_float
-        scheme = self._scheme
-        if self._shares_scales and ops.Clip not in scheme.integer_ops:
+        if scheme.has_per_tensor_convolutions and ops.Clip not in scheme.integer_ops:
             # Limits that equalisation set are saturation, clamps of the network's own are not.
-            kept |= set(self._graph.nodes_of(ops.Clip))
+            kept |= set(graph.nodes_of(ops.Clip))
             scheme = replace(scheme, integer_ops=scheme.integer_ops | {ops.Clip})
         keep_float = frozenset(equalised.nodes[node] for node in kept)
         return self._observe(equalised.graph, scheme, keep_float, "calibrate (equalised)")

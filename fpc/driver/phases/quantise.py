@@ -16,7 +16,6 @@ from fpc.driver.options import CompileOptions, Precision
 from fpc.driver.phases.lower import exact_runner, float_runner
 from fpc.frontends.samples import Preprocessing, load_samples
 from fpc.interp.runner import Samples
-from fpc.ir import ops
 from fpc.ir.constant import Array
 from fpc.ir.graph import Graph, Value
 from fpc.ir.ops import OPS_BY_MNEMONIC
@@ -175,7 +174,7 @@ def _remedy(scheme: Scheme, target: Target) -> str:
     )
     if target.quantisation.int16_ops:
         return f"{calibrate}; --int16 keeps more precision"
-    shared = "one scale a weight" if ops.Conv2d in scheme.per_tensor_ops else "int8"
+    shared = "one scale a weight" if scheme.has_per_tensor_convolutions else "int8"
     return (
         f"{calibrate}; {target.name} has {shared} and no int16, so train the layers named above "
         "again with quantisation simulated, or compile for a target with more precision"

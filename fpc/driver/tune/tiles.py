@@ -106,7 +106,7 @@ def tune(
     runner = runner if runner is not None else _runner_for(isa, options)
     condition = runner.condition()
     table, circumstances = _kept(options.output, isa), _circumstances(condition)
-    networks = _networks(models, options, target, progress)
+    networks = _networks(models, options, target.compiled_by("tvm"), isa, progress)
     wanted = _wanted([case for cases in networks.values() for case in cases], table, circumstances)
     refused: list[str] = []
     started, done = time.monotonic(), 0
@@ -171,14 +171,17 @@ def _circumstances(condition: KernelCondition) -> Circumstances:
 
 
 def _networks(
-    models: Sequence[Path | Graph], options: TuneOptions, target: Target, progress: Progress
+    models: Sequence[Path | Graph],
+    options: TuneOptions,
+    target: Target,
+    isa: Isa,
+    progress: Progress,
 ) -> dict[str, list[Case]]:
-    compiled, isa = target.compiled_by("tvm"), isa_of(target)
     found: dict[str, list[Case]] = {}
     for index, model in enumerate(models):
         progress("compile", index, len(models))
         found[name_of(model)] = cases_of(
-            model, options.input_shapes, compiled, isa, options.precision
+            model, options.input_shapes, target, isa, options.precision
         )
     progress("compile", len(models), len(models))
     return found
