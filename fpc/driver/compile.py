@@ -150,11 +150,10 @@ def _compile(
         with timer.stage("evaluate"):
             samples = load_samples(options.evaluation, graph, preprocessing)
             shipped = quantised.graph if quantised is not None else graph
-            found = evaluate(samples, float_runner(given), backend.runner(shipped), progress)
-            notes += doubts(found, samples.origin)
+            accuracy = evaluate(samples, float_runner(given), backend.runner(shipped), progress)
+            notes += doubts(accuracy, samples.origin)
             if quantised is not None and not any(swap.applied for swap in swaps):
-                notes += _accepted(poor_accuracy(found, samples.origin), options)
-            accuracy = AccuracyPart(**vars(found))
+                notes += _accepted(poor_accuracy(accuracy, samples.origin), options)
     placement = describe_placement(graph, target, precision)
     report = Report(
         fpc=version("fpc"),

@@ -180,7 +180,11 @@ class PredictionPart(_Part):
 
 
 class AccuracyPart(_Part):
-    """Top-1 and top-5 in percent, float and compiled, on labelled samples."""
+    """Percentages over `samples`, float and compiled, and how predictions moved from one to other.
+
+    `sqnr_db` compares the first outputs over all samples; `agreement` is the share of equal top-1.
+    `label_offset` is what was added to labels (1 where the network has a background class first).
+    """
 
     samples: int
     float_top1: float

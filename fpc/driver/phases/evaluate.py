@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from fpc.diagnostics.errors import QuantError, UsageError
@@ -13,34 +11,10 @@ from fpc.interp.runner import Runner
 from fpc.interp.two_at_once import two_at_once
 from fpc.ir.constant import Array
 from fpc.quant.quality.verdict import GOOD_DB, judge
+from fpc.report.schema import AccuracyPart
 
 _GUESSING_PERCENT = 30.0
 """Float top-1 below this is a sign of wrong preprocessing rather than of a weak network."""
-
-
-@dataclass(frozen=True)
-class Accuracy:
-    """Percentages over `samples`, and how single predictions moved from float to integer.
-
-    `sqnr_db` compares the first outputs over all samples; `agreement` is the share of equal top-1.
-    `label_offset` is what was added to labels (1 where the network has a background class first).
-    """
-
-    samples: int
-    float_top1: float
-    float_top5: float
-    top1: float
-    top5: float
-    right_to_wrong: int
-    wrong_to_right: int
-    agreement: float
-    sqnr_db: float
-    label_offset: int
-
-    @property
-    def drop(self) -> float:
-        """Points of top-1 lost."""
-        return self.float_top1 - self.top1
 
 
 def evaluate(
@@ -48,7 +22,7 @@ def evaluate(
     run_float: Runner,
     run_compiled: Runner,
     progress: Progress = silent,
-) -> Accuracy:
+) -> AccuracyPart:
     """Run both networks on every sample; their first outputs are class scores.
 
     Labels may count from the first real class while the network has a background class in front
@@ -75,7 +49,7 @@ def evaluate(
     integer_right = integer_scores.argmax(1) == labels
     noise = float(np.square(scores - integer_scores, dtype=np.float64).sum())
     signal = float(np.square(scores, dtype=np.float64).sum())
-    return Accuracy(
+    return AccuracyPart(
         samples=len(samples),
         float_top1=100.0 * float(right.mean()),
         float_top5=_top5(scores, labels),
@@ -89,7 +63,7 @@ def evaluate(
     )
 
 
-def poor_accuracy(found: Accuracy, origin: str) -> QuantError | None:
+def poor_accuracy(found: AccuracyPart, origin: str) -> QuantError | None:
     """The refusal of an integer network whose answers on labelled samples are not the float one's.
 
     The guard's bounds (`fpc.quant.quality.verdict.judge`) on samples that calibration never saw.
@@ -110,7 +84,7 @@ def poor_accuracy(found: Accuracy, origin: str) -> QuantError | None:
     )
 
 
-def doubts(found: Accuracy, origin: str) -> list[str]:
+def doubts(found: AccuracyPart, origin: str) -> list[str]:
     """What makes the labels or the preprocessing look wrong: a float network that only guesses."""
     if found.float_top1 >= _GUESSING_PERCENT:
         return []
