@@ -28,7 +28,7 @@ from fpc.driver.phases.lower import float_runner, set_layout
 from fpc.driver.phases.prepare import describe_source, imported_from, naming, start
 from fpc.driver.phases.quantise import Quantised, quantise
 from fpc.driver.phases.swap import swap_activations
-from fpc.driver.phases.verify import Unverified, Verification
+from fpc.driver.phases.verify import Unverified
 from fpc.driver.predict.by_cost_model import predict_compiled
 from fpc.frontends.samples import load_samples
 from fpc.interp.numerics import Numerics
@@ -171,7 +171,7 @@ def _compile(
         placement=placement,
         prediction=predict_compiled(graph, target, precision.value, placement),
         accuracy=accuracy,
-        verification=_verified(verification),
+        verification=None if isinstance(verification, Unverified) else verification,
         files=tuple(
             FilePart(name=name, bytes=len(content), sha256=digest(content))
             for name, content in emitted.files.items()
@@ -186,21 +186,7 @@ def _compile(
     return Compiled(final, graph, imported.graph, emitted.files, emitted.content, report)
 
 
-def _verified(found: Verification | Unverified) -> VerificationPart | None:
-    if isinstance(found, Unverified):
-        return None
-    return VerificationPart(
-        runtime=found.runtime,
-        numerics=found.numerics.value,
-        samples=found.samples,
-        elements=found.elements,
-        different=found.different,
-        largest_difference=found.largest_difference,
-        exact=found.exact,
-    )
-
-
-def _about_verification(found: Verification | Unverified) -> list[str]:
+def _about_verification(found: VerificationPart | Unverified) -> list[str]:
     return [f"nobody has run it yet: {found.reason}"] if isinstance(found, Unverified) else []
 
 

@@ -208,6 +208,7 @@ class VerificationPart(_Part):
     different: int
     largest_difference: float
     exact: bool
+    """Whether every element has the same bits."""
 
 
 class FilePart(_Part):

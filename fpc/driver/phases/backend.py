@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from fpc.diagnostics.errors import BackendError, MissingBackendError, UsageError
 from fpc.driver.phases.lower import emit_tflite, taking_floats, tflite_runner
-from fpc.driver.phases.verify import Unverified, Verification, verify_exactly, verify_file
+from fpc.driver.phases.verify import Unverified, verify_exactly, verify_file
 from fpc.interp.numerics import Numerics
 from fpc.interp.runner import Runner
 from fpc.ir.graph import Graph
 from fpc.measure.emulation.emulator import TVM, ArmEmulator
 from fpc.measure.process.exchange import Plan
 from fpc.measure.protocol import MeasureConfig
+from fpc.report.schema import VerificationPart
 from fpc.targets.description import Target
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Emitted:
     content: bytes
 
 
-Verify: TypeAlias = Callable[[Emitted, Graph, Numerics], Verification | Unverified]
+Verify: TypeAlias = Callable[[Emitted, Graph, Numerics], VerificationPart | Unverified]
 """How an artifact's outputs compare with the graph's; `BackendError` when they do not."""
 
 
@@ -145,7 +146,7 @@ class TvmBackend:
             return
         with TvmRunner().waiting() as program:
 
-            def verify(emitted: Emitted, graph: Graph, numerics: Numerics) -> Verification:
+            def verify(emitted: Emitted, graph: Graph, numerics: Numerics) -> VerificationPart:
                 del numerics
                 return self._verified(
                     lambda inputs: program.run(emitted.content, inputs, _OUTPUTS)[0], graph
@@ -155,7 +156,7 @@ class TvmBackend:
 
     def _verified_by_emulation(
         self, emitted: Emitted, graph: Graph, numerics: Numerics
-    ) -> Verification | Unverified:
+    ) -> VerificationPart | Unverified:
         del numerics
         emulator = ArmEmulator.at_hand(str(self.isa.target["mcpu"]))
         try:
@@ -168,7 +169,7 @@ class TvmBackend:
             f" on an emulated {emulator.processor}",
         )
 
-    def _verified(self, run: Runner, graph: Graph, where: str = "") -> Verification:
+    def _verified(self, run: Runner, graph: Graph, where: str = "") -> VerificationPart:
         from fpc.backends.tvm.artifact import NUMERICS
 
         runtime = f"TVM kernels for {self.isa.name}{where}"
@@ -183,7 +184,7 @@ class TvmBackend:
         return TvmModel(here.emit(taking_floats(graph), {}).content)
 
 
-def _verified_by_litert(emitted: Emitted, graph: Graph, numerics: Numerics) -> Verification:
+def _verified_by_litert(emitted: Emitted, graph: Graph, numerics: Numerics) -> VerificationPart:
     return verify_file(emitted.content, graph, numerics)
 
 

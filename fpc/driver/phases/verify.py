@@ -15,27 +15,11 @@ from fpc.interp.runner import Runner
 from fpc.interp.two_at_once import both
 from fpc.ir.constant import Array
 from fpc.ir.graph import Graph
+from fpc.report.schema import VerificationPart
 
 _FLOAT_TOLERANCE = 1e-3
 _FLOAT_ROUNDING = 1e-6
 _SQNR_FLOOR_DB = 20.0
-
-
-@dataclass(frozen=True)
-class Verification:
-    """How a file's outputs compare with fpc's semantics of the graph it was made from."""
-
-    runtime: str
-    numerics: Numerics
-    samples: int
-    elements: int
-    different: int
-    largest_difference: float
-
-    @property
-    def exact(self) -> bool:
-        """Whether every element has the same bits."""
-        return self.different == 0
 
 
 @dataclass(frozen=True)
@@ -47,7 +31,7 @@ class Unverified:
 
 def verify_file(
     content: bytes, graph: Graph, numerics: Numerics, inputs: tuple[Array, ...] | None = None
-) -> Verification:
+) -> VerificationPart:
     """Run the file and the graph on the same inputs.
 
     Under `tflite-reference` an integer graph must give the same bits. Under `tflite-xnnpack` most
@@ -64,7 +48,7 @@ def verify_file(
     return _verify(lambda feeds: run_file(content, feeds, kernels), graph, claim, inputs)
 
 
-def verify_exactly(run: Runner, graph: Graph, numerics: Numerics, runtime: str) -> Verification:
+def verify_exactly(run: Runner, graph: Graph, numerics: Numerics, runtime: str) -> VerificationPart:
     """Run an artifact and the graph on the same inputs.
 
     `BackendError` unless every element of an integer graph's outputs has the same bits. Floats may
@@ -94,7 +78,7 @@ class _Claim:
 
 def _verify(
     run: Runner, graph: Graph, claim: _Claim, inputs: tuple[Array, ...] | None
-) -> Verification:
+) -> VerificationPart:
     if inputs is None:
         inputs = random_inputs(graph)
     feeds = inputs
@@ -106,7 +90,15 @@ def _verify(
         elements += error.size
         largest = max(largest, float(error.max(initial=0.0)))
         _judge(graph, value.name, want, got, claim)
-    return Verification(claim.runtime, claim.numerics, 1, elements, different, largest)
+    return VerificationPart(
+        runtime=claim.runtime,
+        numerics=claim.numerics.value,
+        samples=1,
+        elements=elements,
+        different=different,
+        largest_difference=largest,
+        exact=different == 0,
+    )
 
 
 def _judge(graph: Graph, output: str, want: Array, got: Array, claim: _Claim) -> None:
