@@ -6,21 +6,9 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, TypeAlias
 
 from fpc.ir.graph import Node, Value
-from fpc.ir.op import Op, fused_activation
-from fpc.ir.ops import (
-    AvgPool,
-    Conv2d,
-    GlobalAvgPool,
-    HardSigmoid,
-    MaxPool,
-    Pad,
-    PadMode,
-    Resize,
-    Sigmoid,
-    Softmax,
-)
-from fpc.passes.clamps import Clamp
-from fpc.passes.sharing import has_data
+from fpc.ir.op import Op
+from fpc.ir.ops import AvgPool, Conv2d, MaxPool, Pad, PadMode
+from fpc.ir.signs import is_non_negative
 from fpc.rewrite.passes import Declined, RewritePass
 from fpc.rewrite.rewriter import Rewriter
 
@@ -107,16 +95,3 @@ def _fused(op: _Windowed, added: _Pads, value: float, x: Value) -> _Windowed | s
             if too_wide or op.dilations != (1, 1):
                 return "a window of max_pool may hold padding only"
             return replace(op, pads=pads)
-
-
-def is_non_negative(value: Value) -> bool:
-    """Whether `value` is known to have no negative element."""
-    node = value.producer
-    if node is None:
-        return has_data(value) and bool((value.data >= 0).all())
-    if isinstance(node.op, (Sigmoid, HardSigmoid, Softmax)):
-        return True
-    if isinstance(node.op, (MaxPool, GlobalAvgPool, AvgPool, Resize)):
-        return is_non_negative(node.input(0))
-    clamp = Clamp.of_op(node.op) or Clamp.of_activation(fused_activation(node.op))
-    return clamp.low is not None and clamp.low >= 0.0

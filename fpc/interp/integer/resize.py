@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpc.interp.call import Array, Call
-from fpc.interp.floating.resize import nearest_indices, source_coordinates
 from fpc.interp.integer.fixed_point import Integers
 from fpc.interp.numerics import Numerics
 from fpc.ir.dtype import DType
 from fpc.ir.ops import Coordinates, Interpolation, NearestRounding, Resize
+from fpc.ir.resampling import nearest_indices, source_coordinates
 
 _TFLITE_NEAREST = {
     Coordinates.HALF_PIXEL: NearestRounding.HALF_UP,

@@ -13,12 +13,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fpc.ir import ops
 from fpc.ir.constant import Array
 from fpc.ir.dtype import DType
 from fpc.ir.graph import Value
-from fpc.ir.op import Op, Quantisation
-from fpc.quant.analysis.saturation import clamped_to
+from fpc.ir.signs import is_non_negative
 
 _VECTOR = 16
 
@@ -36,26 +34,6 @@ def span_of(value: Value, dtype: DType) -> Span:
     `value` may be one of a float graph that is still to be quantised.
     """
     return Span(0 if is_non_negative(value) else dtype.minimum, dtype.maximum)
-
-
-def is_non_negative(value: Value) -> bool:
-    """Whether what computes `value` leaves nothing below zero, whatever it reads."""
-    node = value.producer
-    if node is None:
-        return False
-    if clamped_to(value)[0] >= 0:
-        return True
-    return _keeps_signs(node.op) and all(map(is_non_negative, node.operands))
-
-
-def _keeps_signs(op: Op) -> bool:
-    match op:
-        case ops.Pad(value=value):
-            return value >= 0
-        case ops.GlobalAvgPool() | ops.ReduceMean() | ops.Requantize():
-            return True
-        case _:
-            return op.quantisation is Quantisation.SAME
 
 
 class Extremes(NamedTuple):

@@ -14,7 +14,8 @@ from typing import TypeAlias
 
 from fpc.ir import ops
 from fpc.ir.graph import Graph, Node, Use, Value
-from fpc.ir.op import Op, Quantisation, fused_activation
+from fpc.ir.op import Op, fused_activation
+from fpc.ir.signs import commutes_with_clamps
 from fpc.ir.types import QuantParams
 from fpc.quant.analysis.readers import reading_of
 from fpc.quant.scheme import Scheme
@@ -108,20 +109,10 @@ def _seen_by(
     bounds = clamp_bounds(node.op)
     if bounds is not None:
         return intersection(bounds, visible[node.output])
-    if not _commutes_with_clamps(node.op):
+    if not commutes_with_clamps(node.op):
         return EVERYTHING
     parts = [visible[output] for output in node.outputs]
     return min(low for low, _ in parts), max(high for _, high in parts)
-
-
-def _commutes_with_clamps(op: Op) -> bool:
-    match op:
-        case ops.AvgPool():
-            return False
-        case ops.Resize(interpolation=interpolation):
-            return interpolation is ops.Interpolation.NEAREST
-        case _:
-            return op.quantisation is Quantisation.SAME
 
 
 def intersection(first: Bounds, second: Bounds) -> Bounds:

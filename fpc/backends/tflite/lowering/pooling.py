@@ -14,9 +14,10 @@ from fpc.backends.tflite.lowering.slicing import take_steps
 from fpc.backends.tflite.lowering.window import spatial_widths
 from fpc.backends.tflite.model import Padding
 from fpc.ir.graph import Value
-from fpc.ir.op import Activation, Op, fused_activation
-from fpc.ir.ops import AvgPool, GlobalAvgPool, MaxPool, ReduceMean, Relu, Relu6, Sigmoid, Softmax
+from fpc.ir.op import Op
+from fpc.ir.ops import AvgPool, GlobalAvgPool, MaxPool, ReduceMean
 from fpc.ir.padding import PaddedWindow, Pads
+from fpc.ir.signs import is_non_negative
 from fpc.ir.types import TensorType
 
 
@@ -117,15 +118,8 @@ def _lowest(site: Site[MaxPool], type: TensorType) -> Operand:
 def _zero_is_lowest(value: Value) -> bool:
     """Whether zero padding never beats a value: PAD then does, which XNNPACK runs."""
     quant = value.type.quant
-    if quant is not None:
-        return quant.zero_point == value.type.dtype.minimum
-    if value.producer is None:
-        return False
-    op: Op = value.producer.op
-    clamp = fused_activation(op)
-    return clamp in (Activation.RELU, Activation.RELU6) or isinstance(
-        op, Relu | Relu6 | Sigmoid | Softmax
-    )
+    is_lowest = quant is not None and quant.zero_point == value.type.dtype.minimum
+    return is_lowest or is_non_negative(value)
 
 
 def global_avg_pool(site: Site[GlobalAvgPool]) -> None:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fpc.backends.tflite.lowering.assembler import Operand
 from fpc.backends.tflite.lowering.primitives import reshape_to
 from fpc.backends.tflite.lowering.site import Site
-from fpc.interp.floating.resize import nearest_indices, source_coordinates
 from fpc.ir.ops import Coordinates, Interpolation, NearestRounding, Resize
+from fpc.ir.padding import Extents
+from fpc.ir.resampling import nearest_pixels, repeats
 
 
 @dataclass(frozen=True)
@@ -58,15 +57,8 @@ def resize(site: Site[Resize]) -> None:
 
 def _repeats_whole_pixels(site: Site[Resize]) -> bool:
     """Whether every pixel becomes a block, no side longer than a CONCATENATION XNNPACK takes."""
-    extents, size = site.operand().type.shape[1:3], site.op.size
-    return all(
-        target % extent == 0
-        and target // extent <= _MOST_COPIES
-        and np.array_equal(indices, np.arange(target) // (target // extent))
-        for extent, target, indices in zip(
-            extents, size, _indices(site, site.op.coordinates, site.op.rounding), strict=True
-        )
-    )
+    factors = repeats(site.op, _extents(site))
+    return factors is not None and max(factors) <= _MOST_COPIES
 
 
 def _repeat(site: Site[Resize]) -> None:
@@ -93,25 +85,20 @@ def _repeated(site: Site[Resize], x: Operand, count: int, *, axis: int) -> Opera
 
 def _nearest_mode(site: Site[Resize]) -> Mode | None:
     """The mode of the same formula, or one that takes the same pixels for these sizes."""
-    op = site.op
+    op, extents = site.op, _extents(site)
     if MODES[op.coordinates].rounding is op.rounding:
         return MODES[op.coordinates]
-    wanted = _indices(site, op.coordinates, op.rounding)
+    wanted = nearest_pixels(op, extents)
     for coordinates, mode in MODES.items():
-        taken = _indices(site, coordinates, mode.rounding)
-        if all(np.array_equal(a, b) for a, b in zip(wanted, taken, strict=True)):
+        like = replace(op, coordinates=coordinates, rounding=mode.rounding)
+        if all(map(np.array_equal, nearest_pixels(like, extents), wanted)):
             return mode
     return None
 
 
-def _indices(
-    site: Site[Resize], coordinates: Coordinates, rounding: NearestRounding
-) -> Sequence[NDArray[Any]]:
-    extents = site.operand().type.shape[1:3]
-    return [
-        nearest_indices(source_coordinates(coordinates, extent, size), rounding, extent)
-        for extent, size in zip(extents, site.op.size, strict=True)
-    ]
+def _extents(site: Site[Resize]) -> Extents:
+    _, height, width, _ = site.operand().type.shape
+    return height, width
 
 
 def _emit(site: Site[Resize], code: str, table: str, mode: Mode) -> None:
@@ -124,7 +111,7 @@ def _gather(site: Site[Resize]) -> None:
     x, y, op = site.operand(), site.result(), site.op
     batch, _, width, channels = x.type.shape
     rows = site.intermediate("rows", x.type.with_shape((batch, op.size[0], width, channels)))
-    wanted = _indices(site, op.coordinates, op.rounding)
+    wanted = nearest_pixels(op, _extents(site))
     for axis, (source, target) in enumerate([(x, rows), (rows, y)], start=1):
         indices = site.constant("indices", wanted[axis - 1].astype(np.int32))
         site.emit("GATHER", [source, indices], [target], "GatherOptions", {"axis": axis})

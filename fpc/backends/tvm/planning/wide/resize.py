@@ -7,11 +7,11 @@ import numpy as np
 from fpc.backends.tvm.kernels.wide.bilinear import WIDE_SHARE_BITS, WideBilinear
 from fpc.backends.tvm.planning.movement import elements
 from fpc.backends.tvm.planning.site import Site
-from fpc.interp.floating.resize import nearest_indices, source_coordinates
 from fpc.interp.integer.resize import nearest_source, reference_blend
 from fpc.ir.constant import Array
 from fpc.ir.dtype import DType
 from fpc.ir.ops import Interpolation, Resize
+from fpc.ir.resampling import nearest_indices, source_coordinates
 
 
 def resize(site: Site[Resize]) -> None:
