@@ -51,6 +51,7 @@ RULES: Mapping[str, RuleFunction] = MappingProxyType(
         "leaky-slope": value_rules.leaky_slope,
         "concat-operands": value_rules.concat_operands,
         "whole-nearest-factor": value_rules.whole_nearest_factor,
+        "repeated-pixels": value_rules.repeated_pixels,
         "zero-padding": value_rules.zero_padding,
         "no-fused-activation": value_rules.no_fused_activation,
         "zero-constant-padding": value_rules.zero_constant_padding,

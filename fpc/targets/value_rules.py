@@ -15,6 +15,7 @@ from fpc.ir.ops import (
     ReduceMean,
     Resize,
 )
+from fpc.ir.resampling import repeats
 from fpc.targets.rule import Numbers
 
 
@@ -48,6 +49,17 @@ def whole_nearest_factor(node: Node[Op], numbers: Numbers) -> str | None:
     if whole and max(op.size[0] // height, op.size[1] // width) <= numbers["maximum"]:
         return None
     return f"{height} x {width} to {op.size[0]} x {op.size[1]}"
+
+
+def repeated_pixels(node: Node[Op], numbers: Numbers) -> str | None:  # noqa: ARG001
+    """Nearest-neighbour resizing repeats every pixel equally often."""
+    op = node.op
+    if not isinstance(op, Resize) or op.interpolation is not Interpolation.NEAREST:
+        return None
+    _, _, height, width = op.layout.split(node.input(0).type.shape)
+    if repeats(op, (height, width)) is not None:
+        return None
+    return f"{op.coordinates.value} coordinates, {op.rounding.value}"
 
 
 def zero_padding(node: Node[Op], numbers: Numbers) -> str | None:  # noqa: ARG001

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from fpc.ir.graph import Node, Value
-from fpc.ir.op import Activation, Op, fused_activation
+from fpc.ir.graph import Node
+from fpc.ir.op import Op
 from fpc.ir.ops import (
     AvgPool,
     Conv2d,
@@ -13,10 +13,9 @@ from fpc.ir.ops import (
     Dense,
     GlobalAvgPool,
     MaxPool,
-    Relu,
-    Relu6,
-    Sigmoid,
 )
+from fpc.ir.padding import PaddedWindow
+from fpc.ir.signs import is_clamped_at_zero, is_non_negative
 from fpc.targets.rule import Numbers
 
 
@@ -133,27 +132,15 @@ def dilated_depthwise_only(node: Node[Op], numbers: Numbers) -> str | None:  # n
 def max_pool_padding(node: Node[Op], numbers: Numbers) -> str | None:  # noqa: ARG001
     """The padding of a max pool is TensorFlow's SAME, or its map is nowhere negative."""
     op = node.op
-    if not isinstance(op, MaxPool) or not any(op.pads):
+    if not isinstance(op, MaxPool):
         return None
-    _, _, height, width = op.layout.split(node.input(0).type.shape)
-    sides = zip((height, width), op.kernel, op.strides, op.pads[:2], op.pads[2:], strict=True)
-    if all(_is_same(*side) for side in sides) or _is_never_negative(node.input(0)):
+    x, window = node.input(0), PaddedWindow(op.kernel, op.strides, op.pads)
+    _, _, height, width = op.layout.split(x.type.shape)
+    if not any(window.needed_pads((height, width))) or window.is_same((height, width)):
         return None
-    return f"pads {list(op.pads)} of a map with negative values"
-
-
-def _is_same(size: int, kernel: int, stride: int, before: int, after: int) -> bool:
-    count = (size + before + after - kernel) // stride + 1
-    total = max(0, (count - 1) * stride + kernel - size)
-    return count == -(-size // stride) and before == total // 2
-
-
-def _is_never_negative(value: Value) -> bool:
-    if value.producer is None:
-        return False
-    op = value.producer.op
-    fused = fused_activation(op)
-    return fused in (Activation.RELU, Activation.RELU6) or isinstance(op, Relu | Relu6 | Sigmoid)
+    if is_non_negative(x) or is_clamped_at_zero(x):
+        return None
+    return f"pads {list(op.pads)} of a map that may be negative"
 
 
 def convolution_kernel(node: Node[Op], numbers: Numbers) -> str | None:

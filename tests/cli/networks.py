@@ -57,3 +57,31 @@ def silu(path: Path) -> Path:
         ("z",),
         {"w": _filters(8, 3, 3), "v": _filters(2, 8, 1)},
     )
+
+
+def pooled_and_resized(path: Path) -> Path:
+    """SiLU, a padded max pool and a resize back, half pixels rounded down."""
+    return _save(
+        path,
+        [
+            helper.make_node("Conv", ["x", "w"], ["c"], name="stem", pads=[1] * 4),
+            helper.make_node("Sigmoid", ["c"], ["s"], name="sigmoid"),
+            helper.make_node("Mul", ["c", "s"], ["m"], name="gate"),
+            helper.make_node(
+                "MaxPool",
+                ["m"],
+                ["p"],
+                name="pool",
+                kernel_shape=[3, 3],
+                strides=[2, 2],
+                pads=[1] * 4,
+            ),
+            helper.make_node(
+                "Resize", ["p", "", "by"], ["r"], name="up", mode="nearest", nearest_mode="floor"
+            ),
+            helper.make_node("Conv", ["r", "v"], ["z"], name="head"),
+        ],
+        {"x": (1, 3, 8, 8)},
+        ("z",),
+        {"w": _filters(8, 3, 3), "v": _filters(2, 8, 1), "by": np.array([1, 1, 2, 2], "f4")},
+    )

@@ -12,7 +12,7 @@ import pytest
 
 from tests.cli.digits import MODEL
 from tests.cli.invoke import refuse, succeed
-from tests.cli.networks import silu, two_inputs
+from tests.cli.networks import pooled_and_resized, silu, two_inputs
 
 
 def test_check_of_the_digits_network(golden):
@@ -25,6 +25,10 @@ def test_check_of_the_digits_network_on_the_dsp(golden):
 
 def test_check_of_every_node(tmp_path, golden):
     assert succeed("check", silu(tmp_path / "net.onnx"), "--all").out == golden
+
+
+def test_check_of_what_tflite_writes_in_several_operators(tmp_path, golden):
+    assert succeed("check", pooled_and_resized(tmp_path / "net.onnx")).out == golden
 
 
 def test_names_are_printed_as_they_are(tmp_path):

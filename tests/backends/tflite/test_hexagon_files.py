@@ -50,6 +50,11 @@ CASES = {
     "bilinear to 70": (ops.Resize((70, 70), BILINEAR, ALIGNED), None),
     "bilinear, half pixels": (ops.Resize((28, 28), BILINEAR), None),
     "nearest by 2": (ops.Resize((28, 28), coordinates=ops.Coordinates.ASYMMETRIC), None),
+    "nearest by 2, shifted": (ops.Resize((28, 28)), None),
+    "nearest by 3, corners": (
+        ops.Resize((42, 42), coordinates=ALIGNED, rounding=ops.NearestRounding.HALF_UP),
+        None,
+    ),
     "nearest between pixels": (ops.Resize((20, 20)), None),
     "zero padding": (ops.Pad((0, 0, 1, 1), (0, 0, 1, 1)), None),
     "padding with ones": (ops.Pad((0, 0, 1, 1), (0, 0, 1, 1), value=1.0), None),
