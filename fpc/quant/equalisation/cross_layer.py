@@ -48,7 +48,6 @@ class Equalised:
     values: Mapping[Value, Value]
     nodes: Mapping[Node[Op], Node[Op]]
     rescaled: frozenset[Value]
-    notes: tuple[str, ...]
     skipped: tuple[str, ...]
 
 
@@ -60,8 +59,7 @@ def equalise(graph: Graph, channels: Mapping[Value, ChannelRange]) -> Equalised:
     copy, twins = graph.clone_with_values()
     observed = {twins[value]: found for value, found in channels.items()}
     rewriter = Rewriter(copy)
-    rescaled: dict[Value, None] = {}
-    notes: list[str] = []
+    rescaled: set[Value] = set()
     skipped: list[str] = []
     for node in filter(has_weights, copy):
         spread = _movable_spread(node)
@@ -77,10 +75,9 @@ def equalise(graph: Graph, channels: Mapping[Value, ChannelRange]) -> Equalised:
         divide_outputs(rewriter, node, choice.factors)
         for reader, offset in spread.readers:
             multiply_inputs(rewriter, reader, offset, choice.factors)
-        rescaled.update(dict.fromkeys(spread.values))
-        notes.append(f"{node.location}: {choice.gain_db:.1f} dB expected")
+        rescaled.update(spread.values)
     nodes = dict(zip(graph, copy, strict=True))
-    return Equalised(copy, twins, nodes, frozenset(rescaled), tuple(notes), tuple(skipped))
+    return Equalised(copy, twins, nodes, frozenset(rescaled), tuple(skipped))
 
 
 def equalisable_share(graph: Graph) -> float:

@@ -228,7 +228,6 @@ def _rescaled(
         values=values,
         nodes=nodes,
         rescaled=frozenset(values[value] for spread, _, _ in moved for value in spread.values),
-        notes=tuple(f"{spread.makers[0].location}: rescaled" for spread, _, _ in moved),
         skipped=skipped,
     )
 
