@@ -9,7 +9,6 @@ latencies are of one process that runs both files in turn with one thread.
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 import sys
 import tempfile
@@ -23,6 +22,7 @@ from benchmarks.accuracy.networks import Network, networks
 from benchmarks.accuracy.peers import edge_quantizer_int8, fixed_batch
 from benchmarks.compile.networks import fasternet_t0, mobilenet_v3_large
 from benchmarks.compile.processes import Pair, alternate
+from benchmarks.machine import machine
 from fpc.measure.litert.model import LiteRtModel
 
 
@@ -128,7 +128,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", choices=("compile", "latency"))
     options = parser.parse_args()
-    print(f"machine: {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} when started")
+    print(f"machine: {machine()}")
     if options.only != "latency":
         compile_time(options.rounds)
     if options.only != "compile":

@@ -10,10 +10,10 @@ are in favour of TVM.
 
 from __future__ import annotations
 
-import os
 import statistics
 from typing import get_args
 
+from benchmarks.machine import machine
 from benchmarks.tvm.networks import artifact
 from benchmarks.tvm.onnxruntime import OnnxRuntimeModel, float_model, int8_model
 from benchmarks.tvm.options import parser_of
@@ -52,7 +52,7 @@ def main() -> None:
     parser = parser_of(__doc__)
     parser.add_argument("--precision", choices=get_args(PrecisionName), default="int8")
     options = parser.parse_args()
-    print(f"machine: {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} when started")
+    print(f"machine: {machine()}")
     print(f"{'measured, ms, 1 thread':24} {'TVM':>7}", *(f"{peer:>20}" for peer in _PEERS))
     found = [ratios(name, options.rounds, options.precision) for name in options.networks]
     means = (statistics.geometric_mean(column) for column in zip(*found, strict=True))

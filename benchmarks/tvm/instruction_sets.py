@@ -8,9 +8,8 @@ One integer network is compiled for all of them and run in turn with one thread,
 
 from __future__ import annotations
 
-import os
-
 import fpc
+from benchmarks.machine import machine
 from benchmarks.tvm.networks import artifact, float_network, noise
 from benchmarks.tvm.options import parser_of
 from benchmarks.tvm.rounds import Timed, latencies_ms
@@ -42,7 +41,7 @@ def models(name: str) -> dict[str, Timed]:
 def main() -> None:
     """Print all latencies in milliseconds."""
     options = parser_of(__doc__).parse_args()
-    print(f"machine: {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} when started")
+    print(f"machine: {machine()}")
     for name in options.networks:
         found = latencies_ms(models(name), options.rounds)
         print(name, *(f"{which} {ms:.3f} ms" for which, ms in found.items()), sep="  ", flush=True)

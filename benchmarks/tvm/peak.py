@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.machine import machine
 from benchmarks.tvm.networks import compiled
 from benchmarks.tvm.options import parser_of
 from fpc.backends.tvm.assembler import Plan
@@ -186,7 +187,7 @@ def main() -> None:
     options = parser.parse_args()
     sys.modules["torch"] = None  # pyright: ignore[reportArgumentType]
     os.environ["TVM_NUM_THREADS"] = "1"
-    print(f"measured, this machine, 1 thread, load {os.getloadavg()[0]:.1f} when started")
+    print(f"measured, 1 thread, machine: {machine()}")
     peak = peak_timing(X86_AVX512_VNNI)
     every: list[Share] = []
     for name in options.networks:

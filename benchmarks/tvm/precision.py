@@ -11,7 +11,6 @@ the precisions in turn; slowdowns are medians over the rounds.
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ import numpy as np
 import fpc
 from benchmarks.accuracy.__main__ import judge
 from benchmarks.accuracy.networks import Network, networks
+from benchmarks.machine import machine
 from fpc.backends.onnx.runner import onnxruntime_runner
 from fpc.measure.tvm.model import TvmModel
 
@@ -95,7 +95,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*")
     parser.add_argument("--rounds", type=int, default=11)
     options = parser.parse_args()
-    print(f"measured, this machine, 1 thread, load {os.getloadavg()[0]:.1f} when started")
+    print(f"measured, 1 thread, machine: {machine()}")
     for network in networks():
         if not options.names or network.name in options.names:
             compare(network, options.rounds)

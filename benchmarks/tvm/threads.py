@@ -8,8 +8,7 @@ in which each ran fastest counts. LiteRT's speed-up says what the machine gives.
 
 from __future__ import annotations
 
-import os
-
+from benchmarks.machine import machine
 from benchmarks.tvm.networks import artifact
 from benchmarks.tvm.options import parser_of
 from benchmarks.tvm.rounds import Timed, latencies_ms
@@ -40,7 +39,7 @@ def main() -> None:
     parser = parser_of(__doc__)
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
-    print(f"machine: {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} when started")
+    print(f"machine: {machine()}")
     headings = (f"{runtime}, 1 and {options.threads} threads" for runtime in ("TVM", "LiteRT"))
     print(f"{'measured, ms':24}", *(f"{heading:>25}" for heading in headings))
     for name in options.networks:
