@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from fpc.ir import ops
 from fpc.ir.graph import Graph, Node, Use, Value
-from fpc.ir.op import Op, fused_activation
+from fpc.ir.op import Activation, Op, fused_activation
 from fpc.ir.signs import commutes_with_clamps
 from fpc.ir.types import QuantParams
 from fpc.quant.analysis.readers import reading_of
@@ -34,9 +34,14 @@ def clamp_bounds(op: Op) -> Bounds | None:
         case ops.Relu6():
             return 0.0, 6.0
         case ops.Clip(minimum=low, maximum=high):
-            return (-inf if low is None else low), (inf if high is None else high)
+            return _interval(low, high)
         case _:
             return None
+
+
+def activation_bounds(activation: Activation) -> Bounds:
+    """The interval that a fused activation clips to."""
+    return _interval(*activation.bounds)
 
 
 def clamped_to(value: Value) -> Bounds:
@@ -44,9 +49,7 @@ def clamped_to(value: Value) -> Bounds:
     node = value.producer
     if node is None:
         return EVERYTHING
-    activation = fused_activation(node.op)
-    low, high = activation.bounds
-    fused = (-inf if low is None else low), (inf if high is None else high)
+    fused = activation_bounds(fused_activation(node.op))
     return intersection(clamp_bounds(node.op) or EVERYTHING, fused)
 
 
@@ -89,6 +92,10 @@ def is_saturation(node: Node[Op], activations: Mapping[Value, QuantParams], sche
     if bounds is None or activations[node.input(0)] != params:
         return False
     return contains(bounds, scheme.representable(params), slack=params.scale / 2)
+
+
+def _interval(low: float | None, high: float | None) -> Bounds:
+    return (-inf if low is None else low), (inf if high is None else high)
 
 
 def _seen(

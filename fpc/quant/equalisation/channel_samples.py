@@ -16,6 +16,7 @@ from fpc.ir import ops
 from fpc.ir.constant import Array
 from fpc.ir.graph import Graph, Node, Value
 from fpc.ir.op import Activation, Op, fused_activation
+from fpc.quant.analysis.saturation import activation_bounds
 from fpc.quant.calibration.activations import activations
 from fpc.quant.equalisation.channel_spread import Reals
 from fpc.rewrite.rewriter import Rewriter
@@ -41,8 +42,7 @@ class ChannelSample:
     @property
     def upper(self) -> float:
         """What the clamp lets through at most."""
-        high = self.clamp.bounds[1]
-        return np.inf if high is None else high
+        return activation_bounds(self.clamp)[1]
 
     @property
     def reach(self) -> Reals:
@@ -57,8 +57,7 @@ class ChannelSample:
     @cached_property
     def clamped(self) -> NDArray[np.float32]:
         """The values after the clamp."""
-        low, _ = self.clamp.bounds
-        return np.clip(self.values, -np.inf if low is None else low, self.upper)
+        return np.clip(self.values, *activation_bounds(self.clamp))
 
     @cached_property
     def variance(self) -> Reals:
