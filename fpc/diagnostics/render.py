@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from fpc.diagnostics.errors import Excerpt, FpcError
 
@@ -17,7 +17,8 @@ def render(error: FpcError) -> str:
     if error.model is not None:
         lines.append(f"  --> {error.model}")
     if error.location:
-        lines.append(f"   at {_shorten(error.location.names)}")
+        quoted = [f"'{name}'" for name in error.location.names]
+        lines.append(f"   at {listed(quoted, _SHOWN_NAMES)}")
     if error.excerpt is not None:
         lines.extend(_render_excerpt(error.excerpt))
     lines.extend(f"   = note: {_hang(note, '           ')}" for note in error.notes)
@@ -26,9 +27,9 @@ def render(error: FpcError) -> str:
     return "\n".join(lines)
 
 
-def _shorten(names: tuple[str, ...]) -> str:
-    shown = ", ".join(f"'{name}'" for name in names[:_SHOWN_NAMES])
-    rest = len(names) - _SHOWN_NAMES
+def listed(names: Sequence[str], most: int) -> str:
+    """The first `most` of `names`, and how many more there are."""
+    shown, rest = ", ".join(names[:most]), len(names) - most
     return f"{shown} and {rest} more" if rest > 0 else shown
 
 
@@ -52,6 +53,4 @@ def suggest(name: str, known: Iterable[str], *, what: str) -> str:
     near = difflib.get_close_matches(name, candidates, n=3, cutoff=0.6)
     if near:
         return "did you mean " + " or ".join(f"`{candidate}`" for candidate in near) + "?"
-    rest = len(candidates) - _LISTED_NAMES
-    more = f" and {rest} more" if rest > 0 else ""
-    return f"known {what}: {', '.join(candidates[:_LISTED_NAMES])}{more}"
+    return f"known {what}: {listed(candidates, _LISTED_NAMES)}"

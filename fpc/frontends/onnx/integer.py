@@ -7,12 +7,13 @@ plan out gives the integer graph, with the same rules as for models that fpc qua
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from fpc.diagnostics.render import listed
 from fpc.ir.dtype import DType
 from fpc.ir.graph import Graph, Node, Use, Value
 from fpc.ir.op import Op, Quantisation
@@ -27,7 +28,7 @@ from fpc.quant.planning.weights import weight_params
 from fpc.quant.scheme import TFLITE_INT8, TFLITE_INT16, TVM_INT16, Scheme
 
 _PASSAGES = (Quantize, Dequantize, Requantize)
-_SHOWN = 4
+_SHOWN_NAMES = 4
 
 
 def is_quantised(graph: Graph) -> bool:
@@ -52,20 +53,14 @@ def integer_graph(
     if dtype is DType.I16:
         scheme = TVM_INT16 if wide else TFLITE_INT16
     elif wide:
-        names = _listed([weight.name for weight in wide])
+        names = listed([weight.name for weight in wide], _SHOWN_NAMES)
         notes.append(f"weights of 16 bits, rounded to 8 as activations are ({len(wide)}): {names}")
     plan = _plan(stripped, scheme)
     floating = [str(node.location) for node in stripped.graph if node in plan.float_nodes]
     if floating:
-        notes.append(
-            f"nodes of the quantised model that stay float ({len(floating)}): {_listed(floating)}"
-        )
+        shown = listed(floating, _SHOWN_NAMES)
+        notes.append(f"nodes of the quantised model that stay float ({len(floating)}): {shown}")
     return apply_plan(stripped.graph, plan, scheme)
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more
 
 
 @dataclass
