@@ -26,7 +26,7 @@ from fpc.driver.phases.integer_source import (
 from fpc.driver.phases.io_types import set_io_types, type_names
 from fpc.driver.phases.lower import float_runner, set_layout
 from fpc.driver.phases.prepare import describe_source, imported_from, naming, start
-from fpc.driver.phases.quantise import Quantised, quantise
+from fpc.driver.phases.quantise import Quantised, offers_int16, quantise
 from fpc.driver.phases.swap import swap_activations
 from fpc.driver.phases.verify import Unverified
 from fpc.driver.predict.by_cost_model import predict_compiled
@@ -153,7 +153,9 @@ def _compile(
             accuracy = evaluate(samples, float_runner(given), backend.runner(shipped), progress)
             notes += doubts(accuracy, samples.origin)
             if quantised is not None and not any(swap.applied for swap in swaps):
-                notes += _accepted(poor_accuracy(accuracy, samples.origin), options)
+                may_widen = offers_int16(target, precision)
+                problem = poor_accuracy(accuracy, samples.origin, offers_int16=may_widen)
+                notes += _accepted(problem, options)
     placement = describe_placement(graph, target, precision)
     report = Report(
         fpc=version("fpc"),

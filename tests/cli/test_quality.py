@@ -91,6 +91,7 @@ def test_accuracy_lost_on_evaluation_images_is_refused(tmp_path, nearly_black):
     words = ("compile", MODEL, "--int8", "--calib", nearly_black, *NORMALISED, *MIN_MAX)
     message = refuse(1, "quant.degraded", *words, "--eval", TEST, "-o", tmp_path / "out")
     assert "top-1 falls from 99.2 %" in message
+    assert "--int16 keeps more precision" in message
     assert list(tmp_path.iterdir()) == []
     outcome = succeed(*words, "--eval", TEST, "--allow-degraded", "-o", tmp_path / "out")
     assert "accepted by --allow-degraded" in outcome.err
@@ -98,6 +99,14 @@ def test_accuracy_lost_on_evaluation_images_is_refused(tmp_path, nearly_black):
         normalised(pixels()).transpose(0, 2, 3, 1)
     )
     assert same_class_percent(outputs) < 50.0
+
+
+@pytest.mark.parametrize("asked", [("--int16",), ("--int8", "--target", "fpga")])
+def test_int16_is_no_advice_where_it_is_taken_or_missing(tmp_path, nearly_black, asked):
+    words = ("compile", MODEL, *asked, "--calib", nearly_black, *NORMALISED, *MIN_MAX)
+    message = refuse(1, "quant.degraded", *words, "--eval", TEST, "-o", tmp_path / "out")
+    assert "top-1 falls from 99.2 %" in message
+    assert "--int16" not in message
 
 
 def test_refusal_leaves_the_artifact_that_was_there(tmp_path, nearly_black):

@@ -63,14 +63,16 @@ def evaluate(
     )
 
 
-def poor_accuracy(found: AccuracyPart, origin: str) -> QuantError | None:
+def poor_accuracy(found: AccuracyPart, origin: str, *, offers_int16: bool) -> QuantError | None:
     """The refusal of an integer network whose answers on labelled samples are not the float one's.
 
     The guard's bounds (`fpc.quant.quality.verdict.judge`) on samples that calibration never saw.
+    offers_int16: whether the target has more precision than was asked for.
     """
     quality = judge(found.samples, found.sqnr_db, 1.0, found.agreement)
     if not quality.is_poor:
         return None
+    wider = "--int16 keeps more precision; " if offers_int16 else ""
     return QuantError(
         "degraded",
         f"on the {found.samples} samples of {origin} the integer network is "
@@ -79,8 +81,8 @@ def poor_accuracy(found: AccuracyPart, origin: str) -> QuantError | None:
         notes=["the guard found no such loss on the calibration samples: they are not typical"]
         if found.sqnr_db < GOOD_DB
         else [],
-        help="calibrate on about a hundred images like those of --eval; --int16 keeps more "
-        "precision; --allow-degraded accepts the network as it is",
+        help=f"calibrate on about a hundred images like those of --eval; {wider}--allow-degraded "
+        "accepts the network as it is",
     )
 
 

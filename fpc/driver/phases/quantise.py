@@ -91,11 +91,12 @@ def quantise(
             "network's own numbers suggest. Say with --mean, --std and --scale what they are"
         )
     if outcome.quality.is_poor:
-        problem = _poor(outcome, scheme, target)
+        remedy = _remedy(scheme, target, options.precision)
+        problem = _poor(outcome, scheme, remedy)
         if not options.allow_degraded:
             raise problem
         notes.append(f"{problem.message}; accepted by --allow-degraded")
-        notes += [*problem.notes, f"to do better: {_remedy(scheme, target)}"]
+        notes += [*problem.notes, f"to do better: {remedy}"]
     return Quantised(
         outcome.graph,
         outcome.float_graph,
@@ -145,7 +146,7 @@ def _samples(
     return synthetic_samples(graph, prepare), _DATA_FREE, widened
 
 
-def _poor(outcome: Outcome, scheme: Scheme, target: Target) -> QuantError:
+def _poor(outcome: Outcome, scheme: Scheme, remedy: str) -> QuantError:
     worst = outcome.quality.worst_layers(_NAMED_LAYERS)
     return QuantError(
         "degraded",
@@ -153,7 +154,7 @@ def _poor(outcome: Outcome, scheme: Scheme, target: Target) -> QuantError:
         f"{outcome.quality.verdict.value}: " + "; ".join(outcome.quality.reasons),
         location=Location().merge(*(layer.location for layer in worst)),
         notes=[_about_layer(layer) for layer in worst],
-        help=f"{_remedy(scheme, target)}; --allow-degraded accepts the network as it is",
+        help=f"{remedy}; --allow-degraded accepts the network as it is",
     )
 
 
@@ -166,14 +167,21 @@ def _about_layer(layer: LayerQuality) -> str:
     return ", ".join(parts)
 
 
-def _remedy(scheme: Scheme, target: Target) -> str:
+def offers_int16(target: Target, precision: Precision) -> bool:
+    """Whether a network of `precision` can have int16 on `target` instead."""
+    return precision is Precision.INT8 and bool(target.quantisation.int16_ops)
+
+
+def _remedy(scheme: Scheme, target: Target, precision: Precision) -> str:
     """What a user can do about a poor network."""
     calibrate = (
         "more or more typical calibration images help most (check --mean, --std and "
         "--channel-order first: wrong preprocessing looks just like this)"
     )
-    if target.quantisation.int16_ops:
+    if offers_int16(target, precision):
         return f"{calibrate}; --int16 keeps more precision"
+    if precision is Precision.INT16:
+        return calibrate
     shared = "one scale a weight" if scheme.has_per_tensor_convolutions else "int8"
     return (
         f"{calibrate}; {target.name} has {shared} and no int16, so train the layers named above "
