@@ -61,7 +61,7 @@ class Depthwise(WindowSums):
             def product(tap: Expression) -> Expression:
                 row, column = tap // window.kernel[1], tap % window.kernel[1]
                 image, at = window.row(line, row)
-                activation = padded[image, at, window.column(position, column), channel]
+                activation = padded(image, at, window.column(position, column), channel)
                 return wide(activation) * wide(weights[row, column, channel])
 
             def wide(value: Expression) -> Expression:

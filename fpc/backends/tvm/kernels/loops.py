@@ -36,18 +36,28 @@ def vectorise_rows(schedule: Schedule, block: str | Block, lanes: int, *borders:
 
 
 def fill_then_copy(schedule: Schedule, block: str, lanes: int) -> None:
-    """Fill a padded tensor with its padding, then copy what is inside, both without conditions."""
+    """Fill a padded tensor with its padding, then copy what is inside, both without conditions.
+
+    Its innermost two loops are over rows and what lies in them. A part of it may need no padding.
+    """
     padded = schedule.get_sblock(block)
-    fill = schedule.decompose_padding(padded, schedule.get_loops(padded)[0])
-    vectorise_rows(schedule, fill, lanes)
+    *_, row, _ = schedule.get_loops(padded)
+    if schedule.can_decompose_padding(padded, row):
+        fill = schedule.decompose_padding(padded, row)
+        schedule.fuse(*schedule.get_loops(fill)[-2:])
+        vectorise_rows(schedule, fill, lanes)
     vectorise_rows(schedule, padded, lanes)
 
 
 def reduce_in_vectors(schedule: Schedule, block: str, lanes: int) -> None:
-    """Let a reduction over two axes run over vectors of the innermost loop, outside of its own."""
+    """Let a reduction over two axes run over vectors of the innermost loop, outside of its own.
+
+    Vectors are `lanes` long, or as long as the loop allows.
+    """
     reduction = schedule.get_sblock(block)
     *_, channel, i, j = schedule.get_loops(reduction)
-    outer, lane = schedule.split(channel, [None, lanes])
+    width = math.gcd(int(schedule.get(channel).extent), lanes)
+    outer, lane = schedule.split(channel, [None, width])
     schedule.reorder(outer, i, j, lane)
     # A reduction takes no vectors any more once its start is a block of its own.
     schedule.vectorize(lane)

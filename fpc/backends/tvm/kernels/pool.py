@@ -28,16 +28,30 @@ class Pool(OneOperand):
 
     window: Window
 
-    def seen(self, library: Library, padded: Tensor) -> Seen:
-        """What windows see of a padded map, and the taps over which they are reduced."""
+    @property
+    def reads_in_place(self) -> bool:
+        """Whether elements are read where they lie, not from a padded copy."""
+        return not self.window.is_padded and self.operand.columns >= self.stored.columns
+
+    def seen(self, library: Library, x: Tensor, fill: Expression) -> Seen:
+        """What windows see of a map with `fill` around it, and the taps they are reduced over."""
         window, taps = self.window, self.window.tap_axes(library)
+        if self.reads_in_place:
+            pixel = window.reading(library, self.operand, x, self.stored, fill, window.reach)
+        else:
+            pixel = window.padded(library, self.operand, x, self.stored, fill)
 
         def element(row: Expression, channel: Expression) -> Expression:
             line, position = row // window.count[1], row % window.count[1]
             image, at = window.row(line, taps[0])
-            return padded[image, at, window.column(position, taps[1]), channel]
+            return pixel(image, at, window.column(position, taps[1]), channel)
 
         return Seen(element, taps)
+
+    def copy_in_vectors(self, schedule: Schedule, isa: Isa) -> None:
+        """Make the padded copy, if there is one, in vectors."""
+        if not self.reads_in_place:
+            vectorise_rows(schedule, "padded", isa.lanes)
 
 
 @dataclass(frozen=True)
@@ -48,19 +62,17 @@ class MaxPool(Pool):
 
     def lower(self, library: Library, isa: Isa) -> Schedule:
         """The loops, scheduled."""
-        window, stored = self.window, self.stored
+        stored = self.stored
         x = library.placeholder(self.operand, "x")
-        least = library.least(stored.dtype)
-        padded = window.padded(library, self.operand, x, stored, least)
-        seen = self.seen(library, padded)
+        seen = self.seen(library, x, library.least(stored.dtype))
 
         def greatest(row: Expression, channel: Expression) -> Expression:
             return library.greatest(seen.element(row, channel), seen.taps)
 
         result = library.compute(stored.shape, greatest, "result")
         schedule = library.schedule([x, result])
-        reduce_in_vectors(schedule, "result", isa.lanes)
-        vectorise_rows(schedule, "padded", isa.lanes)
+        reduce_in_vectors(schedule, "result", isa.lanes * DType.I32.bits // stored.dtype.bits)
+        self.copy_in_vectors(schedule, isa)
         return schedule
 
 
@@ -80,8 +92,7 @@ class MeanPool(Pool):
         x = library.placeholder(self.operand, "x")
         counts = library.parameter(Parameter(DType.I32, window.count), "counts")
         fill = library.parameter(Parameter(DType.I32, (1,)), "fill")
-        padded = window.padded(library, self.operand, x, stored, fill[0])
-        seen = self.seen(library, padded)
+        seen = self.seen(library, x, fill[0])
 
         def total(row: Expression, channel: Expression) -> Expression:
             integer = library.i32(seen.element(row, channel)) - stored.offset
@@ -101,6 +112,6 @@ class MeanPool(Pool):
         result = library.compute(stored.shape, mean, "result")
         schedule = library.schedule([x, counts, fill, result])
         reduce_in_vectors(schedule, "totals", isa.lanes)
-        vectorise_rows(schedule, "padded", isa.lanes)
+        self.copy_in_vectors(schedule, isa)
         vectorise_rows(schedule, "result", isa.lanes)
         return schedule

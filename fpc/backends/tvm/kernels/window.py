@@ -80,14 +80,15 @@ class Window:
 
     def padded(
         self, library: Library, operand: Buffer, x: Tensor, like: Buffer, fill: Expression
-    ) -> Tensor:
-        """What the windows touch of a map, as [image, row, column, channel] of `like`'s columns.
+    ) -> Reading:
+        """A copy, the block `padded`, of what the windows touch of a map, of `like`'s columns.
 
         Elements are stored as `like` says; padding holds `fill`, and so do channels beyond the
         operand's.
         """
         element = self.reading(library, operand, x, like, fill, self.reach)
-        return library.compute((self.batch, *self.reach, like.columns), element, "padded")
+        copy = library.compute((self.batch, *self.reach, like.columns), element, "padded")
+        return lambda image, row, column, channel: copy[image, row, column, channel]
 
     def padded_lines(
         self,
@@ -99,7 +100,7 @@ class Window:
         beyond: int,
         multiple: int,
     ) -> Tensor:
-        """The same as [image, row, element], pixels of a line side by side.
+        """The same as a tensor [image, row, element], pixels of a line side by side.
 
         Elements are as many as a multiple, `beyond` of them or more after the last that is touched,
         and some of them padding, so that it can be filled in apart from what is copied.
@@ -124,7 +125,7 @@ class Window:
         fill: Expression,
         touched: tuple[int, int],
     ) -> Reading:
-        """The elements of `padded` in their place, for rows and columns up to `touched`."""
+        """The elements of `padded` where they lie, for rows and columns up to `touched`."""
         height, width = self.extent
 
         def element(

@@ -42,7 +42,7 @@ class WideDepthwise(WindowSums):
 
         def total(line: Expression, position: Expression, channel: Expression) -> Expression:
             image, row = window.row(line, i)
-            activation = padded[image, row, window.column(position, j), channel]
+            activation = padded(image, row, window.column(position, j), channel)
             factors = activation, weights[i, j, channel]
             left, right = (library.cast(factor, self.sums) for factor in factors)
             return library.sum(left * right, (i, j))

@@ -24,8 +24,7 @@ class FloatMeanPool(Pool):
         window, stored = self.window, self.stored
         x = library.placeholder(self.operand, "x")
         shares = library.parameter(Parameter(DType.F32, window.count), "shares")
-        padded = window.padded(library, self.operand, x, stored, 0)
-        seen = self.seen(library, padded)
+        seen = self.seen(library, x, 0)
 
         def total(row: Expression, channel: Expression) -> Expression:
             return library.sum(seen.element(row, channel), seen.taps)
@@ -39,6 +38,6 @@ class FloatMeanPool(Pool):
         result = library.compute(stored.shape, mean, "result")
         schedule = library.schedule([x, shares, result])
         reduce_in_vectors(schedule, "totals", isa.lanes)
-        vectorise_rows(schedule, "padded", isa.lanes)
+        self.copy_in_vectors(schedule, isa)
         vectorise_rows(schedule, "result", isa.lanes)
         return schedule
