@@ -40,6 +40,7 @@ _LEAST_REAL = -3.0e38
 _ROUNDING_BITS = 0x4B400000
 """The bits of `_ROUNDING`: the sum's bits less these are the integer."""
 
+_SHARED = "fpc.shared"
 _OPAQUE = 8
 """`relax::OpPatternKind::kOpaque`: a function that is not to be fused with others."""
 
@@ -224,13 +225,17 @@ class Library:
     def function(self, schedule: Schedule, name: str, *, threads: bool = False) -> Any:
         """A scheduled function, to be taken as it is under a name of its own.
 
-        With `threads` these share the turns of the outermost loop of every nest.
+        With `threads` these share the loops of which `share` was told.
         """
         function = schedule.mod["main"]
         if threads:
             function = function.with_body(self._with_shared_turns(function.body))
         attributes = {"global_symbol": name, "tirx.is_scheduled": True, "op_pattern": _OPAQUE}
         return function.with_attrs(attributes)
+
+    def share(self, schedule: Schedule, loop: Loop) -> None:
+        """Let threads share the turns of the outermost loop of a nest."""
+        schedule.annotate(loop, _SHARED, 1)
 
     def _with_shared_turns(self, body: Any) -> Any:
         """`Schedule.parallel` does this too, but not for sums that begin with something."""
@@ -239,7 +244,7 @@ class Library:
         parallel = self.tirx.ForKind.PARALLEL
         shared = [
             self.tirx.For(nest.loop_var, nest.min, nest.extent, parallel, nest.body)
-            if self.may_be_shared(nest)
+            if isinstance(nest, self.tirx.For) and _SHARED in nest.annotations
             else nest
             for nest in nests
         ]
@@ -262,6 +267,17 @@ class Library:
             return False
         is_serial = statement.kind == self.tirx.ForKind.SERIAL
         return is_serial and not self._sums_over(statement.body, statement.loop_var)
+
+    def steps(self, statement: Any) -> int:
+        """How many statements of elements or vectors a nest of loops runs."""
+        if isinstance(statement, self.tirx.For):
+            at_once = statement.kind == self.tirx.ForKind.VECTORIZED
+            return self.steps(statement.body) * (1 if at_once else int(statement.extent))
+        if isinstance(statement, self.tirx.SeqStmt):
+            return sum(map(self.steps, statement.seq))
+        if isinstance(statement, self.s_tir.SBlockRealize):
+            return self.steps(statement.block.body)
+        return 1
 
     def _sums_over(self, statement: Any, variable: Any) -> bool:
         """Whether some block inside a statement is a reduction over a loop's variable."""

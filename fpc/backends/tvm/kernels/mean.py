@@ -8,7 +8,7 @@ from typing import Literal
 from fpc.backends.tvm.buffer import Parameter
 from fpc.backends.tvm.isa.description import Isa
 from fpc.backends.tvm.kernels.kernel import OneOperand
-from fpc.backends.tvm.kernels.loops import sum_rows_in_vectors
+from fpc.backends.tvm.kernels.row_sums import sum_in_vectors, sums_of_rows
 from fpc.backends.tvm.library import Expression, Library, Schedule
 from fpc.ir.dtype import DType
 
@@ -27,17 +27,14 @@ class Mean(OneOperand):
     def lower(self, library: Library, isa: Isa) -> Schedule:
         """The loops, scheduled."""
         x, scale = library.placeholder(self.operand, "x"), library.parameter(SCALE, "scale")
-        i = library.reduce_axis(self.count, "i")
         least, greatest = (
             library.constant(bound, DType.F32) for bound in (DType.I8.minimum, DType.I8.maximum)
         )
 
-        def total(image: Expression, channel: Expression) -> Expression:
-            return library.sum(
-                library.integer_at(self.operand, x, image * self.count + i, channel), (i,)
-            )
+        def integer(row: Expression, channel: Expression) -> Expression:
+            return library.integer_at(self.operand, x, row, channel)
 
-        totals = library.compute(self.stored.shape, total, "totals")
+        totals = sums_of_rows(library, integer, self.stored.shape, self.count)
 
         def element(image: Expression, channel: Expression) -> Expression:
             scaled = library.product(library.cast(totals[image, channel], DType.F32), scale[0])
@@ -47,5 +44,5 @@ class Mean(OneOperand):
 
         result = library.compute(self.stored.shape, element, "result")
         schedule = library.schedule([x, scale, result])
-        sum_rows_in_vectors(schedule, isa.lanes)
+        sum_in_vectors(schedule, self.count, isa.lanes)
         return schedule

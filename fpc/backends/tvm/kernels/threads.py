@@ -11,12 +11,16 @@ from fpc.backends.tvm.isa.description import Isa
 from fpc.backends.tvm.kernels.kernel import Kernel
 from fpc.backends.tvm.library import Library, Loop, Schedule
 
-FORK_CYCLES = 4096
+FORK_CYCLES = 3072
 """Cycles of a kernel from which sharing it among threads pays.
 
 Handing turns to TVM's waiting threads and waiting for them takes 0.5 to 1 us. On a Xeon at 3.5 GHz
-two threads are no faster than one for kernels of 1.5 us, and 1.2 times as fast for those of 2.5 us.
+two threads are no faster than one for a kernel of 1 us alone; in a network each then finds in its
+cache what it has written before.
 """
+
+_NEST_STEPS = 1 / 16
+"""A nest of fewer vectors or sums, as a share of `FORK_CYCLES`, is left to one thread."""
 
 _FEWEST_TURNS = 8
 _THREADS = (2, 4)
@@ -31,7 +35,7 @@ def gains_by_threads(kernel: Kernel, isa: Isa) -> bool:
 
 
 def make_turns(library: Library, schedule: Schedule) -> None:
-    """Let the outermost loop of every nest be one of turns for threads.
+    """Let the outermost loop of every nest that is not short be one of turns for threads.
 
     They are turns of its own outermost loops, which belong to no sum, as few of them as will do.
     """
@@ -40,14 +44,16 @@ def make_turns(library: Library, schedule: Schedule) -> None:
         loops = schedule.get_loops(block)
         if not loops or any(schedule.get(loops[0]).same_as(other) for other in seen):
             continue
-        if not library.may_be_shared(schedule.get(loops[0])):
+        nest = schedule.get(loops[0])
+        if not library.may_be_shared(nest) or library.steps(nest) < FORK_CYCLES * _NEST_STEPS:
             continue
         chosen = _outermost(library, schedule, loops)
         loop = schedule.fuse(*chosen) if len(chosen) > 1 else chosen[0]
         extent = int(schedule.get(loop).extent)
-        turns = _turns(extent)
+        turns = turns_of(extent)
         if turns < extent:
             loop, _ = schedule.split(loop, [turns, None])
+        library.share(schedule, loop)
         seen.append(schedule.get(loop))
 
 
@@ -64,7 +70,7 @@ def _outermost(library: Library, schedule: Schedule, loops: list[Loop]) -> list[
     return loops
 
 
-def _turns(extent: int) -> int:
+def turns_of(extent: int) -> int:
     """Into how many turns of equal length a loop is split: as few as keep threads equally busy."""
     enough = [n for n in range(_FEWEST_TURNS, extent + 1) if extent % n == 0]
 

@@ -8,7 +8,7 @@ from typing import Literal
 from fpc.backends.tvm.buffer import Parameter
 from fpc.backends.tvm.isa.description import Isa
 from fpc.backends.tvm.kernels.kernel import OneOperand
-from fpc.backends.tvm.kernels.loops import sum_rows_in_vectors
+from fpc.backends.tvm.kernels.row_sums import sum_in_vectors, sums_of_rows
 from fpc.backends.tvm.kernels.wide.fixed_point import FACTOR, scaled
 from fpc.backends.tvm.library import Expression, Library, Schedule
 from fpc.ir.dtype import DType
@@ -31,13 +31,12 @@ class WideMean(OneOperand):
         x = library.placeholder(self.operand, "x")
         kind = Parameter(DType.F32, (1,)) if floating else FACTOR
         factor = library.parameter(kind, "factor")
-        i = library.reduce_axis(self.count, "i")
         sums = DType.F32 if floating else DType.I64
 
-        def total(image: Expression, channel: Expression) -> Expression:
-            return library.sum(library.cast(x[image * self.count + i, channel], sums), (i,))
+        def value(row: Expression, channel: Expression) -> Expression:
+            return library.cast(x[row, channel], sums)
 
-        totals = library.compute(self.stored.shape, total, "totals")
+        totals = sums_of_rows(library, value, self.stored.shape, self.count)
 
         def element(image: Expression, channel: Expression) -> Expression:
             if floating:
@@ -49,5 +48,5 @@ class WideMean(OneOperand):
 
         result = library.compute(self.stored.shape, element, "result")
         schedule = library.schedule([x, factor, result])
-        sum_rows_in_vectors(schedule, isa.lanes)
+        sum_in_vectors(schedule, self.count, isa.lanes)
         return schedule
