@@ -48,6 +48,23 @@ def convolution_of_whole_lines(draw: Draw) -> Graph:
     return one_op(ops.Conv2d((4, 4), layout=NHWC), [x, w, b], draw.quant(scale))
 
 
+def long_maps(draw: Draw) -> list[Graph]:
+    """Convolutions with padding, pools and means of maps that are made band by band."""
+    graphs: list[Graph] = []
+    for shape in ((1, 28, 14, 20), (2, 12, 9, 64), (1, 27, 8, 3)):
+        x = draw.type(shape)
+        w, b, scale = draw.weights((33, 3, 3, shape[-1]), x)
+        convolution = ops.Conv2d(pads=(1, 1, 1, 1), activation=Activation.RELU, layout=NHWC)
+        graphs += [
+            one_op(convolution, [x, w, b], draw.quant(scale)),
+            one_op(ops.MaxPool((3, 3), (2, 2), layout=NHWC), [x], x.quantisation),
+            one_op(ops.MaxPool((3, 3), pads=(1, 1, 1, 1), layout=NHWC), [x], x.quantisation),
+            one_op(ops.AvgPool((3, 3), (2, 2), layout=NHWC), [x], x.quantisation),
+            one_op(ops.GlobalAvgPool(NHWC), [x], draw.quant(0.01)),
+        ]
+    return graphs
+
+
 def drawn_dense(draw: Draw) -> Graph:
     """A dense layer with a scale, or one a unit."""
     x = draw.type((*draw.pair(1, 5), draw.integer(1, 70))[draw.integer(0, 1) :])

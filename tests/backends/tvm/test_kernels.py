@@ -28,6 +28,7 @@ from tests.backends.tvm.draws import (
     drawn_of_two,
     extreme_inputs,
     float_islands,
+    long_maps,
 )
 from tests.backends.tvm.families import every_isa
 from tests.backends.tvm.programs import (
@@ -60,6 +61,12 @@ def test_convolutions_of_odd_shapes(isa):
     """Channels that fill no vector, strides, dilations, uneven pads, all clamps, batches."""
     graphs = [drawn_convolution(Draw(seed)) for seed in range(8)]
     graphs.append(convolution_of_whole_lines(Draw(7)))
+    assert_kernels_agree(graphs, [extreme_inputs(graph) for graph in graphs], isa)
+
+
+@every_isa
+def test_maps_that_are_made_band_by_band(isa):
+    graphs = long_maps(Draw(3))
     assert_kernels_agree(graphs, [extreme_inputs(graph) for graph in graphs], isa)
 
 

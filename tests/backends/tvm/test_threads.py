@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
@@ -15,7 +16,11 @@ from fpc.backends.tvm.buffer import Buffer
 from fpc.backends.tvm.isa.description import Isa
 from fpc.backends.tvm.isa.plain import PLAIN
 from fpc.backends.tvm.isa.table import isa_of_this_machine
+from fpc.backends.tvm.isa.x86_avx512_vnni import X86_AVX512_VNNI
 from fpc.backends.tvm.kernels import threads
+from fpc.backends.tvm.kernels.convolution import Convolution
+from fpc.backends.tvm.kernels.filters import ConvolutionTile
+from fpc.backends.tvm.kernels.table import AnyKernel
 from fpc.backends.tvm.library import Library
 from fpc.backends.tvm.planner import plan
 from fpc.backends.tvm.planning.choice import planner_of
@@ -29,9 +34,9 @@ from fpc.measure.tvm.model import TvmModel
 from tests.backends.tflite.graphs import random_inputs
 from tests.backends.tflite.integer_cases import cases
 from tests.backends.tvm.artifacts import interpreted, write_artifact
-from tests.backends.tvm.draws import drawn_convolution
+from tests.backends.tvm.draws import drawn_convolution, long_maps
 from tests.backends.tvm.programs import assert_kernels_agree
-from tests.numeric.integer_cases import Draw
+from tests.numeric.integer_cases import Draw, one_op
 
 ResultT = TypeVar("ResultT")
 ISAS = list({isa.name: isa for isa in (PLAIN, isa_of_this_machine())}.values())
@@ -76,7 +81,7 @@ def test_every_operator_on_two_threads(monkeypatch):
     monkeypatch.setattr(threads, "FORK_CYCLES", 0)
     monkeypatch.setenv("TVM_NUM_THREADS", "2")
     isa = isa_of_this_machine()
-    found = [drawn_convolution(Draw(seed)) for seed in range(12)]
+    found = [drawn_convolution(Draw(seed)) for seed in range(12)] + long_maps(Draw(4))
     for dtype in (DType.I8, DType.I16):
         graphs = (case.graph for case in cases(dtype).values())
         found += [graph for graph in graphs if all(map(planner_of, graph))]
@@ -116,9 +121,55 @@ def test_only_long_kernels_are_shared(isa):
     assert shared_loops(separable(28, 64), isa) == 3
 
 
+def only_kernel(graph: Graph) -> AnyKernel:
+    """The kernel of a graph of one operator, but for those that change how bytes are stored."""
+    kernels = plan(graph, X86_AVX512_VNNI).program.kernels
+    [found] = (kernel for kernel in kernels if kernel.family != "copy")
+    return found
+
+
+def test_a_map_is_padded_pooled_or_averaged_in_one_turn():
+    draw, library = Draw(6), Library.load()
+    x = draw.type((1, 56, 56, 48))
+    w, b, scale = draw.weights((64, 3, 3, 48), x)
+    padded = ops.Conv2d(pads=(1, 1, 1, 1), layout=Layout.NHWC)
+    for graph in (
+        one_op(padded, [x, w, b], draw.quant(scale)),
+        one_op(ops.MaxPool((3, 3), (2, 2), layout=Layout.NHWC), [x], x.quantisation),
+        one_op(ops.GlobalAvgPool(Layout.NHWC), [x], draw.quant(0.01)),
+    ):
+        schedule = only_kernel(graph).lower(library, X86_AVX512_VNNI)
+        threads.make_turns(library, schedule)
+        script = library.function(schedule, "kernel", threads=True).script()
+        assert script.count("T.parallel(") == 1, graph
+
+
+@pytest.mark.parametrize(
+    ("extent", "units", "positions", "bands"),
+    [
+        (14, 64, 14, 2),
+        (14, 64, 4, 7),
+        (13, 64, 13, 13),
+        (6, 16, 12, 1),
+        (7, 256, 7, 1),
+    ],
+)
+def test_threads_share_neighbouring_positions_or_many_weights(extent, units, positions, bands):
+    """Halves of positions, or more bands of an odd number of tiles; three are too few."""
+    draw = Draw(7)
+    x = draw.type((1, extent, extent, 64))
+    w, b, scale = draw.weights((units, 1, 1, 64), x)
+    graph = one_op(ops.Conv2d(layout=Layout.NHWC), [x, w, b], draw.quant(scale))
+    kernel = only_kernel(graph)
+    assert isinstance(kernel, Convolution)
+    tile = ConvolutionTile(positions, 1)
+    assert replace(kernel, tile=tile).bands(X86_AVX512_VNNI) == bands
+
+
 @pytest.mark.parametrize("rows", [1, 3])
-def test_sums_are_not_shared(rows):
+def test_sums_are_not_shared(monkeypatch, rows):
     """Rows are too few to be shared alone; two threads that add to one sum would lose products."""
+    monkeypatch.setattr(threads, "FORK_CYCLES", 0)
     library = Library.load()
     x = library.placeholder(Buffer(DType.F32, rows, 40, 40), "x")
     i = library.reduce_axis(40, "i")
@@ -133,7 +184,8 @@ def test_sums_are_not_shared(rows):
 
 
 @pytest.mark.parametrize(("extent", "turns"), [(3136, 8), (60, 10), (70, 10), (7, 7), (37, 37)])
-def test_turns_keep_two_and_four_threads_about_equally_busy(extent, turns):
+def test_turns_keep_two_and_four_threads_about_equally_busy(monkeypatch, extent, turns):
+    monkeypatch.setattr(threads, "FORK_CYCLES", 0)
     library = Library.load()
     rows = library.placeholder(Buffer(DType.I8, extent, 1, 1), "x")
     result = library.compute((extent, 1), lambda row, column: rows[row, column], "result")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
@@ -39,7 +38,6 @@ class Convolution(Filters):
 
     family: Literal["convolution"] = field(default="convolution", kw_only=True)
 
-    tile: ConvolutionTile
     saturates: bool = False
     padding: int = 0
     rectifies: bool = False
@@ -113,31 +111,26 @@ class Convolution(Filters):
         is_stored_right = isa.dot.terms is None and self.operand.offset == isa.offset
         return is_stored_right and super().reads_in_place(isa)
 
-    def _parts(self, isa: Isa) -> int:
-        """Two parts of the positions, so that threads share nothing but weights.
+    def bands(self, isa: Isa) -> int:
+        """As many as they need to be where they are widened on their own."""
+        if self.has_more_weights(isa) or not self._widens_bands(isa):
+            return super().bands(isa)
+        most = max(_COPIED_BYTES // (2 * self.depth(isa)), self.tile.positions)
+        across, cut = self.window.count[1], self.tiles_across
+        return next(n for n in range(1, cut + 1) if cut % n == 0 and across // n <= most)
 
-        Where there are more weights than activations, these are what threads had better share.
-        Parts that are widened on their own are as many as they need to be.
-        """
-        lines, across = self.window.lines, self.window.count[1]
-        cut = lines if lines > 1 else across // self.tile.positions
-        weights = self.units(isa) * self.depth(isa)
-        activations = sum(math.prod(each.shape) for each in (*self.operands, self.stored))
-        if activations <= weights:
-            return 1
-        if self._widens_parts(isa):
-            most = max(_COPIED_BYTES // (2 * self.depth(isa)), self.tile.positions)
-            return next(n for n in range(1, cut + 1) if cut % n == 0 and across // n <= most)
-        return 2 if cut % 2 == 0 else 1
+    def copies_bands(self, isa: Isa) -> bool:
+        """Also where they are widened."""
+        return self._widens_bands(isa) or super().copies_bands(isa)
 
-    def _widens_parts(self, isa: Isa) -> bool:
-        """Whether activations are widened part by part: none of them belongs to two."""
+    def _widens_bands(self, isa: Isa) -> bool:
+        """Whether activations are widened band by band: none of them belongs to two."""
         return isa.dot.terms is not None and self.window.taps == self.window.lines == 1
 
     def _schedule(self, library: Library, isa: Isa, schedule: Schedule) -> None:
-        loops = split_into_tiles(schedule, isa.dot, self.tile, self.window.lines, self._parts(isa))
+        loops = split_into_tiles(schedule, isa.dot, self.tile, self.window.lines, self.bands(isa))
         round_in_vectors(schedule, isa, loops.block)
-        copy = loops.part if self._widens_parts(isa) else None
+        copy = loops.band if self.copies_bands(isa) else None
         sum_in_tiles(library, schedule, isa.dot, self.tile, loops, start_from_bias, copy)
         narrowing = self.narrowing(isa)
         if narrowing is None:
@@ -152,14 +145,16 @@ class Convolution(Filters):
         assert dot.intrinsic is not None
         assert dot.fold is not None
         totals, folded = map(schedule.get_sblock, (TOTALS, "folded"))
-        _, block, position, vector, lane = split_into_tiles(
-            schedule, dot, tile, self.window.lines, self._parts(isa)
+        band, block, position, vector, lane = split_into_tiles(
+            schedule, dot, tile, self.window.lines, self.bands(isa)
         )
         round_in_vectors(schedule, isa, block)
         schedule.compute_at(folded, block, preserve_unit_loops=True)
         *_, fold_x, fold_n = schedule.get_loops(folded)
         fold_across, fold_lanes = schedule.split(fold_n, [None, dot.partials])
         schedule.compute_at(totals, block, preserve_unit_loops=True)
+        if self.copies_bands(isa):
+            schedule.compute_at(schedule.get_sblock("padded"), band, preserve_unit_loops=True)
         *_, x, n, part, i, j, k = schedule.get_loops(totals)
         steps, unrolled, term = schedule.split(k, [None, tile.unroll, dot.depth // dot.partials])
         schedule.reorder(i, j, steps, unrolled, x, n, part, term)
@@ -177,9 +172,9 @@ class Convolution(Filters):
 
 
 class TileLoops(NamedTuple):
-    """The loops that write a result tile by tile: over parts, a line's tiles, and inside of one."""
+    """The loops that write a result tile by tile: over bands, a line's tiles, and inside of one."""
 
-    part: Loop
+    band: Loop
     block: Loop
     position: Loop
     vector: Loop
@@ -187,18 +182,18 @@ class TileLoops(NamedTuple):
 
 
 def split_into_tiles(
-    schedule: Schedule, dot: DotProduct, tile: ConvolutionTile, lines: int, parts: int = 1
+    schedule: Schedule, dot: DotProduct, tile: ConvolutionTile, lines: int, bands: int
 ) -> TileLoops:
     """Let the block `result` of so many lines be written tile by tile.
 
-    All units of one of the `parts`, of lines or else of the only line, come before the next part.
+    All units of one of the `bands`, of lines or else of the only line, come before the next band.
     """
     row, unit = schedule.get_loops(schedule.get_sblock("result"))
-    of_part = max(lines // parts, 1)
-    part, line, block, position = schedule.split(row, [parts, of_part, None, tile.positions])
+    of_band = max(lines // bands, 1)
+    band, line, block, position = schedule.split(row, [bands, of_band, None, tile.positions])
     outer, vector, lane = schedule.split(unit, [None, tile.vectors, dot.lanes])
-    schedule.reorder(part, outer, line, block, position, vector, lane)
-    return TileLoops(part, block, position, vector, lane)
+    schedule.reorder(band, outer, line, block, position, vector, lane)
+    return TileLoops(band, block, position, vector, lane)
 
 
 def sum_in_tiles(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -11,10 +12,13 @@ from fpc.backends.tvm.isa.description import DotProduct, Isa
 from fpc.backends.tvm.kernels.groups import Groups
 from fpc.backends.tvm.kernels.kernel import WindowSums
 from fpc.backends.tvm.kernels.loops import fill_then_copy, vectorise_rows
+from fpc.backends.tvm.kernels.threads import turns_of
 from fpc.backends.tvm.kernels.window import Reading
 from fpc.backends.tvm.library import Expression, Library, Schedule, Tensor
 
 _MOST_POSITIONS = 32
+_FEWEST_ODD_BANDS = 5
+"""Of positions: the one in the middle, whose units two threads share, is then small."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,7 @@ class Filters(WindowSums):
     see the channels of their groups.
     """
 
+    tile: ConvolutionTile
     by_line: bool = field(default=False, kw_only=True)
     residual: Buffer | None = field(default=None, kw_only=True)
     group_count: int = field(default=1, kw_only=True)
@@ -96,6 +101,36 @@ class Filters(WindowSums):
         fits = self.operand.columns >= self.groups(isa).row
         return fits and not self.by_line and not self.window.is_padded
 
+    def bands(self, isa: Isa) -> int:
+        """Into how many bands positions are cut, each with all of its units before the next.
+
+        Two threads then share only weights where two bands are as long, as kernels of the same rows
+        share them. Where there are more weights than activations, threads had better share units.
+        Bands that are copied on their own are turns of threads.
+        """
+        window = self.window
+        cut = window.lines if window.lines > 1 else self.tiles_across
+        if self.has_more_weights(isa):
+            return 1
+        if window.lines > 1 and not self.reads_in_place(isa):
+            return window.batch * turns_of(window.count[0])
+        fewest = 2 if cut % 2 == 0 else _FEWEST_ODD_BANDS
+        return next((n for n in range(fewest, cut + 1) if cut % n == 0), 1)
+
+    def has_more_weights(self, isa: Isa) -> bool:
+        """Whether there are at least as many weights as elements of all operands and the result."""
+        activations = sum(math.prod(each.shape) for each in (*self.operands, self.stored))
+        return self.units(isa) * self.depth(isa) >= activations
+
+    @property
+    def tiles_across(self) -> int:
+        """How many tiles a line of positions has."""
+        return self.window.count[1] // self.tile.positions
+
+    def copies_bands(self, isa: Isa) -> bool:
+        """Whether the padded copy is made band by band, each with the lines that it shares."""
+        return self.window.lines > 1 and self.bands(isa) > 1 and not self.reads_in_place(isa)
+
     def source(
         self, library: Library, isa: Isa, x: Tensor, like: Buffer, fill: Expression
     ) -> Reading:
@@ -114,8 +149,7 @@ class Filters(WindowSums):
                 (image * height + row) * across + column, channel
             ]
         like = replace(like, columns=self.groups(isa).row)
-        padded = window.padded(library, self.operand, x, like, fill)
-        return lambda image, row, column, channel: padded[image, row, column, channel]
+        return window.padded(library, self.operand, x, like, fill)
 
     def factors(
         self,

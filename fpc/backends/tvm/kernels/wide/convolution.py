@@ -30,7 +30,6 @@ class WideConvolution(Filters):
 
     family: Literal["wide_convolution"] = field(default="wide_convolution", kw_only=True)
 
-    tile: ConvolutionTile
     sums: DType
     scaling: Scaling
     parts: int = 1
@@ -89,9 +88,10 @@ class WideConvolution(Filters):
         return schedule
 
     def _schedule(self, library: Library, isa: Isa, schedule: Schedule) -> None:
-        dot, lines = self.dot(isa), self.window.lines
-        loops = split_into_tiles(schedule, dot, self.tile, lines)
-        sum_in_tiles(library, schedule, dot, self.tile, loops, start_from_zero)
+        dot = self.dot(isa)
+        loops = split_into_tiles(schedule, dot, self.tile, self.window.lines, self.bands(isa))
+        copy = loops.band if self.copies_bands(isa) else None
+        sum_in_tiles(library, schedule, dot, self.tile, loops, start_from_zero, copy)
         # The numbers of one vector of units at a time fit into registers beside the sums.
         schedule.reorder(loops.vector, loops.position)
         write_in_vectors(schedule, loops)
