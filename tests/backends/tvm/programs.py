@@ -156,4 +156,4 @@ def _part(buffer: Buffer) -> TensorPart:
 def _stored(program: Program, slot: Slot) -> Buffer:
     if slot.place == "input":
         return program.inputs[slot.index]
-    return program.kernels[program.calls[slot.index].kernel].result
+    return program.result(slot)

@@ -16,11 +16,9 @@ from fpc.backends.tvm.isa.description import ByteLookup, Isa
 from fpc.backends.tvm.isa.dot_intrinsic import column_dot, dot_product, interleaved
 from fpc.backends.tvm.isa.x86_narrowing import narrowings
 from fpc.backends.tvm.isa.x86_vnni import (
+    PRODUCTS_OF_BYTES,
+    PRODUCTS_OF_INT16,
     WHOLE_DOT_PRODUCTS,
-    dot_of_byte_columns,
-    dot_of_bytes,
-    dot_of_int16,
-    dot_of_int16_columns,
 )
 from fpc.ir.dtype import DType
 
@@ -99,8 +97,8 @@ X86_AVX_VNNI = replace(
     target={**X86_AVX2.target, "mattr": ["+avxvnni", WHOLE_DOT_PRODUCTS]},
     features=X86_AVX2.features | {"avx_vnni"},
     sums_and_weights=15,
-    dot=dot_of_bytes(8),
-    dot_int16=dot_of_int16(8),
-    column_dot=dot_of_byte_columns(8),
-    column_dot_int16=dot_of_int16_columns(8),
+    dot=PRODUCTS_OF_BYTES.dot(8),
+    dot_int16=PRODUCTS_OF_INT16.dot(8),
+    column_dot=PRODUCTS_OF_BYTES.column_dot(8),
+    column_dot_int16=PRODUCTS_OF_INT16.column_dot(8),
 )

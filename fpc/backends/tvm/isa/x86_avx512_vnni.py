@@ -5,11 +5,9 @@ from __future__ import annotations
 from fpc.backends.tvm.isa.description import ByteLookup, Isa
 from fpc.backends.tvm.isa.x86_narrowing import narrowings
 from fpc.backends.tvm.isa.x86_vnni import (
+    PRODUCTS_OF_BYTES,
+    PRODUCTS_OF_INT16,
     WHOLE_DOT_PRODUCTS,
-    dot_of_byte_columns,
-    dot_of_bytes,
-    dot_of_int16,
-    dot_of_int16_columns,
 )
 
 _ENTRIES_OF_HALF = """\
@@ -45,10 +43,10 @@ X86_AVX512_VNNI = Isa(
     lanes=16,
     offset=128,
     accumulators=28,
-    dot=dot_of_bytes(16),
-    dot_int16=dot_of_int16(16),
-    column_dot=dot_of_byte_columns(16),
-    column_dot_int16=dot_of_int16_columns(16),
+    dot=PRODUCTS_OF_BYTES.dot(16),
+    dot_int16=PRODUCTS_OF_INT16.dot(16),
+    column_dot=PRODUCTS_OF_BYTES.column_dot(16),
+    column_dot_int16=PRODUCTS_OF_INT16.column_dot(16),
     lookup=ByteLookup(64, _entries()),
     narrowings=narrowings(16),
     sums_and_weights=31,

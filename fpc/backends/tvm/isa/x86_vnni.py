@@ -8,6 +8,8 @@ and `vpermw` bring into the order of the dot product, or without AVX512 `vpermd`
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from fpc.backends.tvm.isa.description import ColumnDot, DotProduct
 from fpc.backends.tvm.isa.dot_intrinsic import column_dot, dot_product, interleaved
 
@@ -29,36 +31,35 @@ _SHARED = 'T.broadcast(T.reinterpret(A.vload([0], "{activation}x{depth}"), dtype
 _INTERLEAVED = 'T.Shuffle([A.vload([0, 0], dtype="{activation}x{elements}")], {order})'
 
 
-def dot_of_bytes(lanes: int) -> DotProduct:
-    """Four products of bytes for each of `lanes` units."""
-    types = "uint8", "int8"
-    body = _body("vpdpbusd", types, lanes, 4, _SHARED)
-    return dot_product(f"fpc.vpdpbusd.{32 * lanes}", types, lanes, 4, body)
+@dataclass(frozen=True)
+class VnniInstruction:
+    """An instruction that adds `depth` products to every int32, `types` are of both factors."""
+
+    name: str
+    types: tuple[str, str]
+    depth: int
+
+    def dot(self, lanes: int) -> DotProduct:
+        """Products for each of `lanes` units, which all see the same activations."""
+        name, body = f"fpc.{self.name}.{32 * lanes}", self._body(lanes, _SHARED)
+        return dot_product(name, self.types, lanes, self.depth, body)
+
+    def column_dot(self, lanes: int) -> ColumnDot:
+        """Products of neighbouring pixels for each of `lanes` channels."""
+        name, body = f"fpc.{self.name}.columns.{32 * lanes}", self._body(lanes, _INTERLEAVED)
+        return column_dot(name, self.types, lanes, self.depth, body)
+
+    def _body(self, lanes: int, terms: str) -> str:
+        activation, weight = self.types
+        words = {
+            "lanes": lanes,
+            "elements": lanes * self.depth,
+            "activation": activation,
+            "weight": weight,
+        }
+        given = terms.format(depth=self.depth, order=interleaved(self.depth, lanes), **words)
+        return _CALL.format(instruction=self.name, bits=32 * lanes, terms=given, **words)
 
 
-def dot_of_int16(lanes: int) -> DotProduct:
-    """Two products of int16 for each of `lanes` units."""
-    types = "int16", "int16"
-    body = _body("vpdpwssd", types, lanes, 2, _SHARED)
-    return dot_product(f"fpc.vpdpwssd.{32 * lanes}", types, lanes, 2, body)
-
-
-def dot_of_byte_columns(lanes: int) -> ColumnDot:
-    """Products of bytes of four pixels for each of `lanes` channels."""
-    types = "uint8", "int8"
-    body = _body("vpdpbusd", types, lanes, 4, _INTERLEAVED)
-    return column_dot(f"fpc.vpdpbusd.columns.{32 * lanes}", types, lanes, 4, body)
-
-
-def dot_of_int16_columns(lanes: int) -> ColumnDot:
-    """Products of int16 of two pixels for each of `lanes` channels."""
-    types = "int16", "int16"
-    body = _body("vpdpwssd", types, lanes, 2, _INTERLEAVED)
-    return column_dot(f"fpc.vpdpwssd.columns.{32 * lanes}", types, lanes, 2, body)
-
-
-def _body(instruction: str, types: tuple[str, str], lanes: int, depth: int, terms: str) -> str:
-    activation, weight = types
-    words = {"lanes": lanes, "elements": lanes * depth, "activation": activation, "weight": weight}
-    given = terms.format(depth=depth, order=interleaved(depth, lanes), **words)
-    return _CALL.format(instruction=instruction, bits=32 * lanes, terms=given, **words)
+PRODUCTS_OF_BYTES = VnniInstruction("vpdpbusd", ("uint8", "int8"), 4)
+PRODUCTS_OF_INT16 = VnniInstruction("vpdpwssd", ("int16", "int16"), 2)

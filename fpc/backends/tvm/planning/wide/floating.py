@@ -14,7 +14,7 @@ from fpc.backends.tvm.kernels.wide.function import FloatFunction, FunctionName
 from fpc.backends.tvm.planning.pooling import counts_of, window_of
 from fpc.backends.tvm.planning.site import Site
 from fpc.ir.constant import Array
-from fpc.ir.op import Activation, Op
+from fpc.ir.op import Activation, Op, fused_activation
 from fpc.ir.ops import (
     AvgPool,
     Clip,
@@ -40,8 +40,7 @@ def function_of_two(function: FunctionOfTwo) -> Callable[[Site[Op]], None]:
         shapes = site.type(0).shape, site.type(1).shape
         shape = site.node.output.type.shape
         kernel = FloatElementwise(a.buffer, b.buffer, site.result, shape, shapes, function)
-        activation = getattr(site.op, "activation", Activation.NONE)
-        site.emit(kernel, [a, b], [limits(activation)])
+        site.emit(kernel, [a, b], [limits(fused_activation(site.op))])
 
     return planned
 
