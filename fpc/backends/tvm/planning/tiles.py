@@ -28,10 +28,11 @@ def convolution_tile(convolution: Convolution, isa: Isa) -> ConvolutionTile:
     """The tile that takes the fewest cycles a product, as a simple machine counts them.
 
     The machine does two loads a cycle, and dot products as the instruction set says; weights that
-    do not stay in the first cache come at half the speed. A sum takes its `end_instructions`, two a
-    cycle. Of tiles that it finds equal, the one whose number of sums is nearest to what was found
-    best by measuring 15 shapes on a Xeon with AVX512-VNNI: 20 of 28 registers, or 14 for short
-    sums, whose ends then overlap.
+    do not stay in the first cache come at half the speed, and so do those of a position that takes
+    them alone beside others: 1 x 16 sums take 1.5 times as long as 13 x 2. A sum takes its
+    `end_instructions`, two a cycle. Of tiles that it finds equal, the one whose number of sums is
+    nearest to what was found best by measuring 15 shapes on a Xeon with AVX512-VNNI: 20 of 28
+    registers, or 14 for short sums, whose ends then overlap.
 
     Where sums are kept in parts, the one with the fewest loads, written out as far as may be: of
     all tiles `fpc tune` finds these best for a simulated Cortex-A72. Short sums without a loop take
@@ -114,7 +115,8 @@ def _cycles(tile: ConvolutionTile, convolution: Convolution, isa: Isa) -> float:
     if isa.dot.fold is not None:
         return (activation_loads + tile.vectors * lanes) / tile.sums
     panel_bytes = tile.vectors * lanes * convolution.depth(isa)
-    weight_loads = tile.vectors * (1 if panel_bytes <= _L1_BYTES else 2)
+    is_alone = tile.positions == 1 < convolution.stored.rows
+    weight_loads = tile.vectors * (2 if panel_bytes > _L1_BYTES or is_alone else 1)
     dots = max(tile.sums * isa.dot.cycles + tile.vectors * isa.dot.widening, isa.dot.latency)
     return max(dots, (activation_loads + weight_loads) / 2) / tile.sums
 
