@@ -96,10 +96,10 @@ class Deviation:
         a = np.asarray(reference, np.float32).ravel()
         b = np.asarray(other, np.float32).ravel()
         difference = a - b
-        self._signal += float(np.dot(a, a))
-        self._other += float(np.dot(b, b))
-        self._product += float(np.dot(a, b))
-        self._noise += float(np.dot(difference, difference))
+        self._signal += _sum_of_products(a, a)
+        self._other += _sum_of_products(b, b)
+        self._product += _sum_of_products(a, b)
+        self._noise += _sum_of_products(difference, difference)
 
     @property
     def noise_share(self) -> float:
@@ -122,11 +122,20 @@ class Deviation:
         return self._product / length
 
 
+def _sum_of_products(a: Array, b: Array) -> float:
+    """Of float32, in float64 where float32 does not hold it: squares of 2e19 and more."""
+    with np.errstate(over="ignore"):
+        found = float(np.dot(a, b))
+    if math.isfinite(found):
+        return found
+    return float(np.dot(a.astype(np.float64), b.astype(np.float64)))
+
+
 def decibels(noise_share: float) -> float:
     """An energy ratio noise / signal as signal-to-noise in dB; infinite without noise."""
     if noise_share == 0.0:
         return math.inf
-    return -math.inf if math.isinf(noise_share) else -10.0 * math.log10(noise_share)
+    return -math.inf if math.isinf(noise_share) else 10.0 * math.log10(1.0 / noise_share)
 
 
 def judge(samples: int, sqnr_db: float, cosine: float, agreement: float | None) -> Quality:

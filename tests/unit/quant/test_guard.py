@@ -104,6 +104,14 @@ def test_deviation_without_noise_or_signal():
     assert decibels(0.01) == pytest.approx(20.0)
 
 
+def test_squares_that_float32_does_not_hold():
+    found, reference = Deviation(), np.full(4, 1e30, np.float32)
+    found.add(reference, 0.9 * reference)
+    assert found.sqnr_db == pytest.approx(20.0, abs=1e-4)
+    assert found.cosine == pytest.approx(1.0)
+    assert str(decibels(1.0)) == "0.0"
+
+
 def test_layers_are_in_order_and_clamps_that_vanish_are_found():
     build = Builder().conv(8).then(ops.Relu()).then(ops.MaxPool((2, 2))).conv(4)
     graph = build.then(ops.Sigmoid()).done()
