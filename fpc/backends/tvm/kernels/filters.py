@@ -102,11 +102,12 @@ class Filters(WindowSums):
         return fits and not self.by_line and not self.window.is_padded
 
     def bands(self, isa: Isa) -> int:
-        """Into how many bands positions are cut, each with all of its units before the next.
+        """Into how many bands neighbouring positions are cut, all units of one before the next.
 
-        Two threads then share only weights where two bands are as long, as kernels of the same rows
-        share them. Where there are more weights than activations, threads had better share units.
-        Bands that are copied on their own are turns of threads.
+        Threads that take bands share only weights, and find what they wrote of the same rows before
+        in their caches: halves, or so many bands that the one in the middle is small. Where there
+        are more weights than activations, threads had better share units. Bands with padded copies
+        of their own are as many as turns.
         """
         window = self.window
         cut = window.lines if window.lines > 1 else self.tiles_across
