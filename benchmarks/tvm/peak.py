@@ -34,7 +34,6 @@ from fpc.backends.tvm.isa.description import Isa
 from fpc.backends.tvm.isa.x86_avx512_vnni import X86_AVX512_VNNI
 from fpc.backends.tvm.kernels.convolution import Convolution
 from fpc.backends.tvm.library import Library
-from fpc.backends.tvm.network import function_names
 from fpc.backends.tvm.planner import plan
 from fpc.backends.tvm.planning.tiles import end_instructions
 
@@ -166,7 +165,7 @@ def shares(name: str, rounds: int, peak: Timing) -> list[Share]:
         file = Path(folder, LIBRARY)
         file.write_bytes(found.files[LIBRARY])
         [library] = Library.load().tvm.runtime.load_module(str(file)).imports
-        names = function_names(planned.program)
+        names = planned.program.function_names
         timings = {
             number: timing(library, names[number], arguments_of(planned, kernel, number))
             for number, kernel in pointwise.items()

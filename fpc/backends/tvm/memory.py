@@ -12,6 +12,7 @@ import numpy as np
 from fpc.backends.tvm.buffer import Buffer, Parameter, round_up
 from fpc.backends.tvm.program import Program, Slot
 from fpc.ir.constant import Array
+from fpc.ir.dtype import DType
 
 _ALIGNMENT_BYTES = 64
 """Of the tensors that TVM's kernels take."""
@@ -23,6 +24,11 @@ class Memory:
 
     size_bytes: int
     offsets: Mapping[Slot, int]
+
+    @property
+    def content(self) -> Parameter:
+        """All of the bytes as one tensor."""
+        return Parameter(DType.U8, (self.size_bytes,))
 
 
 def memory_of_parameters(parameters: Sequence[Parameter]) -> Memory:

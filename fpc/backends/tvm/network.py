@@ -7,74 +7,89 @@ only for inputs and outputs, which costs far less than one tensor a kernel does.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
 
 from fpc.backends.tvm.buffer import Buffer, Parameter
-from fpc.backends.tvm.memory import memory_of_parameters, memory_of_results
+from fpc.backends.tvm.memory import Memory, memory_of_parameters, memory_of_results
 from fpc.backends.tvm.program import Program, Slot
-from fpc.ir.dtype import DType
 
 NETWORK = "fpc_network"
 _PARAMETERS, _RESULTS = "parameters", "results"
 
 
-def taken_by(program: Program) -> Mapping[str, Buffer | Parameter]:
-    """What a program is given, by name: inputs, and the bytes of all parameters."""
-    size = memory_of_parameters(program.parameters).size_bytes
-    inputs = {_input(index): buffer for index, buffer in enumerate(program.inputs)}
-    return {**inputs, _PARAMETERS: Parameter(DType.U8, (size,))}
+@dataclass(frozen=True)
+class Network:
+    """The calls of a program, and where its parameters and results lie."""
 
+    program: Program
+    parameters: Memory
+    results: Memory
 
-def written_by(program: Program) -> Mapping[str, Buffer | Parameter]:
-    """What a program writes, by name: the memory of its results, and outputs, each but once."""
-    outputs = [slot for slot in program.outputs if slot.place == "result"]
-    return {
-        _RESULTS: Parameter(DType.U8, (memory_of_results(program).size_bytes,)),
-        **{output_name(slot): program.result(slot) for slot in outputs},
-    }
+    @classmethod
+    def of(cls, program: Program) -> Self:
+        """The network with a place for everything."""
+        return cls(program, memory_of_parameters(program.parameters), memory_of_results(program))
 
+    @property
+    def taken(self) -> Mapping[str, Buffer | Parameter]:
+        """What it is given, by name: inputs, and the bytes of all parameters."""
+        inputs = {_input(index): buffer for index, buffer in enumerate(self.program.inputs)}
+        return {**inputs, _PARAMETERS: self.parameters.content}
 
-def output_name(slot: Slot) -> str:
-    """The name of an output, which is a result or else an input."""
-    return _input(slot.index) if slot.place == "input" else f"output{slot.index}"
+    @property
+    def written(self) -> Mapping[str, Buffer | Parameter]:
+        """What it writes, by name: the memory of its results, and outputs, each but once."""
+        outputs = [slot for slot in self.program.outputs if slot.place == "result"]
+        made = {_output(slot): self.program.result(slot) for slot in outputs}
+        return {_RESULTS: self.results.content, **made}
 
+    @property
+    def outputs(self) -> list[str]:
+        """The names of the outputs, in order, among what is `taken` and `written`."""
+        return [_output(slot) for slot in self.program.outputs]
 
-def function_names(program: Program) -> list[str]:
-    """The names of the kernels in the library: `fpc_convolution_3`."""
-    return [f"fpc_{kernel.family}_{index}" for index, kernel in enumerate(program.kernels)]
+    def script(self) -> str:
+        """The function of what is `taken` and then of what is `written`."""
+        arguments = ", ".join(
+            f'{name}: T.Buffer({tuple(each.shape)}, "{each.dtype_name}")'
+            for name, each in {**self.taken, **self.written}.items()
+        )
+        lines = [
+            "@T.prim_func(s_tir=True)",
+            f"def main({arguments}) -> None:",
+            '    T.func_attr({"tirx.noalias": True})',
+        ]
+        names, tensors = self.program.function_names, self._tensors()
+        for index, call in enumerate(self.program.calls):
+            given = ", ".join(tensors[slot] for slot in (*call.arguments, Slot("result", index)))
+            lines.append(f'    T.call_cpacked("{names[call.kernel]}", {given})')
+        return "\n".join(lines)
 
-
-def network_script(program: Program) -> str:
-    """The function of what `taken_by` and then `written_by` say."""
-    arguments = ", ".join(
-        f'{name}: T.Buffer({tuple(each.shape)}, "{each.dtype_name}")'
-        for name, each in {**taken_by(program), **written_by(program)}.items()
-    )
-    tensors = {
-        **{Slot("input", index): _input(index) for index in range(len(program.inputs))},
-        **{
-            slot: _tensor_in(_PARAMETERS, offset, program.parameters[slot.index])
-            for slot, offset in memory_of_parameters(program.parameters).offsets.items()
-        },
-        **{
-            slot: _tensor_in(_RESULTS, offset, program.result(slot))
-            for slot, offset in memory_of_results(program).offsets.items()
-        },
-        **{slot: output_name(slot) for slot in program.outputs},
-    }
-    lines = [
-        "@T.prim_func(s_tir=True)",
-        f"def main({arguments}) -> None:",
-        '    T.func_attr({"tirx.noalias": True})',
-    ]
-    names = function_names(program)
-    for index, call in enumerate(program.calls):
-        given = ", ".join(tensors[slot] for slot in (*call.arguments, Slot("result", index)))
-        lines.append(f'    T.call_cpacked("{names[call.kernel]}", {given})')
-    return "\n".join(lines)
+    def _tensors(self) -> Mapping[Slot, str]:
+        """What the function calls every tensor of the program."""
+        program = self.program
+        return {
+            **{Slot("input", index): _input(index) for index in range(len(program.inputs))},
+            **{
+                slot: _tensor_in(_PARAMETERS, offset, program.parameters[slot.index])
+                for slot, offset in self.parameters.offsets.items()
+            },
+            **{
+                slot: _tensor_in(_RESULTS, offset, program.result(slot))
+                for slot, offset in self.results.offsets.items()
+            },
+            **{slot: _output(slot) for slot in program.outputs},
+        }
 
 
 def _input(index: int) -> str:
     return f"input{index}"
+
+
+def _output(slot: Slot) -> str:
+    """The name of an output, which is a result or else an input."""
+    return _input(slot.index) if slot.place == "input" else f"output{slot.index}"
 
 
 def _tensor_in(memory: str, offset: int, tensor: Buffer | Parameter) -> str:

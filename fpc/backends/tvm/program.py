@@ -48,6 +48,11 @@ class Program:
         """How the result of a call is stored."""
         return self.kernels[self.calls[slot.index].kernel].result
 
+    @property
+    def function_names(self) -> list[str]:
+        """The names of the kernels in the library: `fpc_convolution_3`."""
+        return [f"fpc_{kernel.family}_{index}" for index, kernel in enumerate(self.kernels)]
+
     def to_json(self) -> str:
         """The program as JSON; equal programs give equal text."""
         return TypeAdapter(Program).dump_json(self).decode()

@@ -8,14 +8,7 @@ from fpc.backends.tvm.isa.description import Isa
 from fpc.backends.tvm.kernels.table import AnyKernel
 from fpc.backends.tvm.kernels.threads import gains_by_threads, make_turns
 from fpc.backends.tvm.library import Library, Module
-from fpc.backends.tvm.network import (
-    NETWORK,
-    function_names,
-    network_script,
-    output_name,
-    taken_by,
-    written_by,
-)
+from fpc.backends.tvm.network import NETWORK, Network
 from fpc.backends.tvm.program import Program
 
 ENTRY, INPUTS = "main", "inputs"
@@ -27,20 +20,19 @@ def relax_module(program: Program, library: Library, isa: Isa) -> Module:
     `main` takes inputs and all parameters as bytes (`fpc.backends.tvm.memory.packed`), and gives
     all outputs; `inputs` gives tensors for what it takes, to be filled.
     """
-    relax = library.relax
+    relax, network = library.relax, Network.of(program)
     builder = relax.BlockBuilder()
     add_kernels(builder, program, library, isa)
-    builder.add_func(library.function(library.written(network_script(program)), NETWORK), NETWORK)
-    taken = {name: library.tensor_type(kind) for name, kind in taken_by(program).items()}
-    given = {name: relax.Var(name, kind) for name, kind in taken.items()}
+    builder.add_func(library.function(library.written(network.script()), NETWORK), NETWORK)
+    taken, written = network.taken, network.written
+    given = {name: relax.Var(name, library.tensor_type(kind)) for name, kind in taken.items()}
     with builder.function(ENTRY, list(given.values())):
-        empty = {n: builder.emit(library.empty(kind)) for n, kind in written_by(program).items()}
+        empty = {name: builder.emit(library.empty(kind)) for name, kind in written.items()}
         builder.emit(library.call(NETWORK, [*given.values(), *empty.values()]))
         tensors = {**given, **empty}
-        outputs = [tensors[output_name(slot)] for slot in program.outputs]
-        builder.emit_func_output(relax.Tuple(outputs))
+        builder.emit_func_output(relax.Tuple([tensors[name] for name in network.outputs]))
     with builder.function(INPUTS, []):
-        to_fill = [builder.emit(library.empty(kind)) for kind in taken_by(program).values()]
+        to_fill = [builder.emit(library.empty(kind)) for kind in taken.values()]
         builder.emit_func_output(relax.Tuple(to_fill))
     return builder.get()
 
@@ -56,7 +48,7 @@ def add_kernels(builder: Any, program: Program, library: Library, isa: Isa) -> l
     """The kernels as functions of the module that `builder` builds, in their order."""
     return [
         builder.add_func(_function(kernel, name, library, isa), name)
-        for name, kernel in zip(function_names(program), program.kernels, strict=True)
+        for name, kernel in zip(program.function_names, program.kernels, strict=True)
     ]
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from fpc.backends.tvm.build import build
 from fpc.backends.tvm.isa.description import Isa
 from fpc.backends.tvm.kernels.table import AnyKernel
-from fpc.backends.tvm.network import function_names
 from fpc.backends.tvm.tuning.case import Case
 from fpc.backends.tvm.tuning.tile_space import tile_space
 from fpc.backends.tvm.tuning.tile_table import TunedKernel
@@ -77,7 +76,7 @@ def costs_of(
     alone.
     """
     program = case.program(candidates, isa)
-    names = function_names(program)
+    names = program.function_names
     arguments = (*case.operands, *case.parameters)
     try:
         task = KernelTask(build(program), names, arguments, case.expected, case.kernel.result.own)

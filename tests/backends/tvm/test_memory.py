@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from fpc.backends.tvm.buffer import Buffer, Parameter
 from fpc.backends.tvm.kernels.copy import Copy
 from fpc.backends.tvm.memory import memory_of_parameters, memory_of_results, packed
-from fpc.backends.tvm.network import network_script
+from fpc.backends.tvm.network import Network
 from fpc.backends.tvm.program import Call, Program, Slot
 from fpc.ir.dtype import DType
 
@@ -65,7 +65,7 @@ def test_results_that_are_not_needed_at_once_have_one_middle() -> None:
 def test_an_output_lies_elsewhere() -> None:
     program = chain(WIDE, NARROW)
     assert memory_of_results(program).offsets == {}
-    assert "output0" in network_script(program)
+    assert "output0" in Network.of(program).script()
 
 
 @pytest.mark.parametrize("dtypes", [(), (np.int8,), (np.int8, np.float32, np.int16)])
