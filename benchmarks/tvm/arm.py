@@ -10,7 +10,6 @@ in favour of TVM.
 from __future__ import annotations
 
 import argparse
-import math
 import statistics
 from pathlib import Path
 from typing import NamedTuple
@@ -52,11 +51,6 @@ def ratios(name: str, root: Path) -> Work:
     return found
 
 
-def geometric_mean(values: list[float]) -> float:
-    """The mean of ratios."""
-    return math.exp(statistics.fmean(map(math.log, values)))
-
-
 def main() -> None:
     """Print every ratio and their geometric means."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -64,7 +58,7 @@ def main() -> None:
     parser.add_argument("--arm-root", type=Path, default=ArmEmulator.at_hand().root)
     options = parser.parse_args()
     found = [ratios(name, options.arm_root) for name in options.networks]
-    instructions, cycles = (geometric_mean(list(each)) for each in zip(*found, strict=True))
+    instructions, cycles = (statistics.geometric_mean(each) for each in zip(*found, strict=True))
     print(
         "simulated, emulated Cortex-A72, int8: geometric means of ratios "
         f"{instructions:.3f} (instructions), {cycles:.3f} (cycles)"

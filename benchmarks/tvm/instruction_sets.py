@@ -8,9 +8,8 @@ One integer network is compiled for all of them and run in turn with one thread,
 
 from __future__ import annotations
 
-import fpc
 from benchmarks.machine import machine
-from benchmarks.tvm.networks import artifact, float_network, noise
+from benchmarks.tvm.networks import artifact, compiled
 from benchmarks.tvm.options import parser_of
 from benchmarks.tvm.rounds import Timed, latencies_ms
 from fpc.backends.tvm.emitter import emit
@@ -23,16 +22,7 @@ from fpc.measure.tvm.model import TvmModel
 
 def models(name: str) -> dict[str, Timed]:
     """A network made ready to run, by instruction set; LiteRT last."""
-    network = float_network(name)
-    graph = fpc.compile(
-        network,
-        target="host",
-        backend="tvm",
-        precision="int8",
-        calibration=list(noise(network)),
-        recipe="min-max",
-        allow_degraded=True,
-    ).graph
+    graph = compiled(name, "tvm", "host").graph
     isas = [isa for isa in ISAS.values() if runs_here(isa) and isa is not PLAIN]
     ours: dict[str, Timed] = {isa.name: TvmModel(archive(emit(graph, isa))) for isa in isas}
     return {**ours, "LiteRT": LiteRtModel(artifact(name, "tflite", "host"))}
