@@ -9,7 +9,7 @@ from pathlib import Path
 from fpc.backends.tvm.requirements import PINNED
 
 _FOLDER = Path(__file__).parent
-_OF_KERNELS = ("isa", "kernels", "library")
+_OF_KERNELS = ("isa/", "kernels/", "library.py")
 
 
 @cache
@@ -32,7 +32,7 @@ def kernel_versions() -> dict[str, str]:
 def _digest(*parts: str) -> str:
     digest = hashlib.sha256()
     for file in sorted(_FOLDER.rglob("*.py")):
-        name = str(file.relative_to(_FOLDER))
+        name = file.relative_to(_FOLDER).as_posix()
         if name.startswith(parts):
             digest.update(name.encode())
             digest.update(hashlib.sha256(file.read_bytes()).digest())
