@@ -1,4 +1,4 @@
-"""An NHWC integer graph as the files of a compiled network."""
+"""An NHWC graph as the files of a compiled network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A program as a module of TVM: scheduled functions, and a graph that calls them."""
+"""A program as a module of TVM: kernels, the function that calls them, and a graph around it."""
 
 from __future__ import annotations
 
