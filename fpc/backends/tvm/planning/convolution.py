@@ -115,7 +115,8 @@ def multiply(
         plain, weights = grouped, grouped.groups(isa).weights(weights)
     else:
         weights = ungrouped(weights, groups)
-    if plain.group_count == 1 and _lies_in_lines(x.buffer, window, isa):
+    whole_dots = x.buffer.width % isa.dot.depth == 0
+    if plain.group_count == 1 and not whole_dots and lies_in_lines(x.buffer, window, isa):
         padding = site.type().quantisation.zero_point + isa.offset
         plain = replace(plain, by_line=True, padding=padding)
         weights = weights.reshape(len(weights), window.kernel[0], -1)
@@ -126,14 +127,9 @@ def multiply(
     )
 
 
-def _lies_in_lines(x: Buffer, window: Window, isa: Isa) -> bool:
-    """Whether the pixels of a line lie side by side, of too few channels for a dot product."""
-    return (
-        x.columns == x.width < isa.lanes
-        and x.width % isa.dot.depth != 0
-        and window.kernel[1] > 1
-        and window.dilations[1] == 1
-    )
+def lies_in_lines(x: Buffer, window: Window, isa: Isa) -> bool:
+    """Whether the pixels of a line lie side by side, of too few channels for a vector."""
+    return x.columns == x.width < isa.lanes and window.kernel[1] > 1 and window.dilations[1] == 1
 
 
 def _depthwise(site: Site[Conv2d], window: Window, weights: Array) -> None:

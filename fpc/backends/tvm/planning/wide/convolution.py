@@ -7,8 +7,6 @@ from dataclasses import replace
 import numpy as np
 
 from fpc.backends.tvm.assembler import Stored
-from fpc.backends.tvm.buffer import Buffer
-from fpc.backends.tvm.isa.description import Isa
 from fpc.backends.tvm.kernels.column_sums import pack_columns
 from fpc.backends.tvm.kernels.depthwise import pack_taps
 from fpc.backends.tvm.kernels.filters import ConvolutionTile
@@ -17,7 +15,13 @@ from fpc.backends.tvm.kernels.wide.convolution import WideConvolution, wide_dot
 from fpc.backends.tvm.kernels.wide.depthwise import WideDepthwise
 from fpc.backends.tvm.kernels.wide.depthwise_columns import WideDepthwiseColumns
 from fpc.backends.tvm.kernels.window import Window
-from fpc.backends.tvm.planning.convolution import is_depthwise, tap_by_tap, ungrouped, window_of
+from fpc.backends.tvm.planning.convolution import (
+    is_depthwise,
+    lies_in_lines,
+    tap_by_tap,
+    ungrouped,
+    window_of,
+)
 from fpc.backends.tvm.planning.site import Site, SumOfProducts
 from fpc.backends.tvm.planning.tiles import line_tile, wide_convolution_tile
 from fpc.backends.tvm.planning.transposed_convolution import spread_for
@@ -44,7 +48,7 @@ def conv2d(site: Site[Conv2d]) -> None:
         _depthwise(site, window, weights)
         return
     given = site.operand_as_is()
-    x = given if _lies_in_lines(given.buffer, window, site.isa) else site.operand()
+    x = given if lies_in_lines(given.buffer, window, site.isa) else site.operand()
     _multiply(site, x, window, tap_by_tap(weights), site.op.groups)
 
 
@@ -79,7 +83,7 @@ def _multiply(
         group_count=seen.count,
     )
     filters = plain.groups(isa).weights(weights).astype(x.buffer.dtype.numpy)
-    if (parts, seen.count) == (1, 1) and _lies_in_lines(x.buffer, window, isa):
+    if (parts, seen.count) == (1, 1) and lies_in_lines(x.buffer, window, isa):
         plain = replace(plain, by_line=True)
         filters = weights.astype(filters.dtype).reshape(len(weights), window.kernel[0], -1)
     tile = wide_convolution_tile(plain, isa)
@@ -97,11 +101,6 @@ def _residual_of(site: SumOfProducts) -> tuple[Stored | None, list[Array]]:
     if residual.buffer.dtype is DType.F32:
         return residual, [limits(fused.node.op.activation)]
     return residual, int16_sum_numbers(Site(fused.node, site.assembler), fused.own)
-
-
-def _lies_in_lines(x: Buffer, window: Window, isa: Isa) -> bool:
-    """Whether the pixels of a line lie side by side, of too few channels for a vector."""
-    return x.columns == x.width < isa.lanes and window.kernel[1] > 1 and window.dilations[1] == 1
 
 
 def _depthwise(site: Site[Conv2d], window: Window, weights: Array) -> None:
