@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
+from typing import TypeAlias
 
 import numpy as np
 
+from fpc.backends.tvm.buffer import Buffer
 from fpc.backends.tvm.kernels.elementwise import Extreme, Product, Sum
+from fpc.backends.tvm.kernels.table import AnyKernel
 from fpc.backends.tvm.planning.site import Site
-from fpc.interp.integer.elementwise import xnnpack_sum_factors
+from fpc.interp.integer.elementwise import product_scale, xnnpack_sum_factors
 from fpc.interp.integer.rescale import activation_range
 from fpc.interp.numerics import Numerics
 from fpc.ir.constant import Array
+from fpc.ir.op import Op
 from fpc.ir.ops import Add, Maximum, Minimum, Mul, Sub
 from fpc.ir.types import QuantParams
+
+ElementwiseFamily: TypeAlias = Callable[
+    [Buffer, Buffer, Buffer, tuple[int, ...], tuple[tuple[int, ...], tuple[int, ...]]], AnyKernel
+]
+"""A kernel for the storage of operands and result, the result's shape and the operands'."""
 
 _LARGEST_SHIFT = 30
 
@@ -32,16 +43,15 @@ def mul(site: Site[Mul]) -> None:
     """`Mul`."""
     site.require_int8()
     a, b = (_as_stored(site, index) for index in (0, 1))
-    result = site.node.output.type
-    scale = np.float32(a.scale) * np.float32(b.scale) / np.float32(result.quantisation.scale)
+    scale = product_scale(a, b, site.node.output.type.quantisation)
     integers = np.array((a.zero_point, b.zero_point, *_limits(site)), np.int32)
-    _emit(site, Product, [np.array([scale], np.float32), integers])
+    emit_elementwise(site, Product, [np.array([scale], np.float32), integers])
 
 
 def _signed_sum(site: Site[Add] | Site[Sub], sign: int) -> None:
     site.require_int8()
     a, b = (_as_stored(site, index) for index in (0, 1))
-    _emit(site, Sum, [_sum_numbers(site, a, b, sign)])
+    emit_elementwise(site, Sum, [_sum_numbers(site, a, b, sign)])
 
 
 def fused_sum_numbers(site: Site[Add], own: int) -> Array:
@@ -63,9 +73,10 @@ def _sum_numbers(
     return np.array((*factors, *_limits(site)), np.int32)
 
 
-def _emit(
-    site: Site[Add] | Site[Sub] | Site[Mul], family: type[Sum | Product], parameters: list[Array]
+def emit_elementwise(
+    site: Site[Op], family: ElementwiseFamily, parameters: Sequence[Array] = ()
 ) -> None:
+    """Let the result be a function of the elements of both operands."""
     a, b = site.operand(0), site.operand(1)
     shapes = site.type(0).shape, site.type(1).shape
     kernel = family(a.buffer, b.buffer, site.result, site.node.output.type.shape, shapes)
@@ -98,7 +109,4 @@ def minimum(site: Site[Minimum]) -> None:
 
 def _extreme(site: Site[Maximum] | Site[Minimum], *, greater: bool) -> None:
     site.require_integers()
-    a, b = site.operand(0), site.operand(1)
-    shapes = site.type(0).shape, site.type(1).shape
-    shape = site.node.output.type.shape
-    site.emit(Extreme(a.buffer, b.buffer, site.result, shape, shapes, greater), [a, b])
+    emit_elementwise(site, partial(Extreme, greater=greater))

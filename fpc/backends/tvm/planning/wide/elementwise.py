@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from fpc.backends.tvm.kernels.wide.elementwise import WideProduct, WideSum
 from fpc.backends.tvm.kernels.wide.fixed_point import factor_of, small_factor_of
+from fpc.backends.tvm.planning.elementwise import emit_elementwise
 from fpc.backends.tvm.planning.site import Site
 from fpc.interp.integer.elementwise import product_scale, reference_sum_factors
 from fpc.interp.integer.fixed_point import quantize_multiplier
@@ -27,10 +30,7 @@ def sub(site: Site[Sub]) -> None:
 
 def _signed_sum(site: Site[Add] | Site[Sub], *, subtracts: bool) -> None:
     site.require_integers()
-    a, b, shape = site.operand(0), site.operand(1), site.node.output.type.shape
-    shapes = site.type(0).shape, site.type(1).shape
-    kernel = WideSum(a.buffer, b.buffer, site.result, shape, shapes, subtracts)
-    site.emit(kernel, [a, b], int16_sum_numbers(site))
+    emit_elementwise(site, partial(WideSum, subtracts=subtracts), int16_sum_numbers(site))
 
 
 def int16_sum_numbers(site: Site[Add] | Site[Sub], first: int = 0) -> list[Array]:
@@ -49,12 +49,9 @@ def int16_sum_numbers(site: Site[Add] | Site[Sub], first: int = 0) -> list[Array
 def mul(site: Site[Mul]) -> None:
     """`Mul`."""
     site.require_integers()
-    a, b, result = site.operand(0), site.operand(1), site.node.output.type
-    quants = site.type(0).quantisation, site.type(1).quantisation, result.quantisation
-    factor = quantize_multiplier(float(product_scale(*quants)))
-    shapes = site.type(0).shape, site.type(1).shape
-    kernel = WideProduct(a.buffer, b.buffer, site.result, result.shape, shapes)
-    site.emit(kernel, [a, b], [_limits(site), factor_of(factor)])
+    types = site.type(0), site.type(1), site.node.output.type
+    factor = quantize_multiplier(float(product_scale(*(each.quantisation for each in types))))
+    emit_elementwise(site, WideProduct, [_limits(site), factor_of(factor)])
 
 
 def _limits(site: Site[Add] | Site[Sub] | Site[Mul]) -> Array:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from fpc.backends.tvm.kernels.pool import MaxPool as MaxPoolKernel
 from fpc.backends.tvm.kernels.wide import pool
 from fpc.backends.tvm.kernels.wide.elementwise import FloatElementwise, FunctionOfTwo
 from fpc.backends.tvm.kernels.wide.function import FloatFunction, FunctionName
+from fpc.backends.tvm.planning.elementwise import emit_elementwise
 from fpc.backends.tvm.planning.pooling import counts_of, window_of
 from fpc.backends.tvm.planning.site import Site
 from fpc.ir.constant import Array
@@ -36,11 +38,8 @@ def function_of_two(function: FunctionOfTwo) -> Callable[[Site[Op]], None]:
     """Plans an operator that computes `function`, and clamps where it has an activation."""
 
     def planned(site: Site[Op]) -> None:
-        a, b = site.operand(0), site.operand(1)
-        shapes = site.type(0).shape, site.type(1).shape
-        shape = site.node.output.type.shape
-        kernel = FloatElementwise(a.buffer, b.buffer, site.result, shape, shapes, function)
-        site.emit(kernel, [a, b], [limits(fused_activation(site.op))])
+        bounds = limits(fused_activation(site.op))
+        emit_elementwise(site, partial(FloatElementwise, function=function), [bounds])
 
     return planned
 
