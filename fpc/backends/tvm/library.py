@@ -92,6 +92,10 @@ class Library:
         """The smaller of two."""
         return self.te.min(a, b)
 
+    def clamped(self, value: Expression, least: Expression, greatest: Expression) -> Expression:
+        """The nearest to a value of those from `least` to `greatest`."""
+        return self.maximum(self.minimum(value, greatest), least)
+
     def where(self, condition: Expression, yes: Expression, no: Expression) -> Expression:
         """`yes` where the condition holds, else `no`, of which only the one is computed."""
         return self.tirx.if_then_else(condition, yes, no)
@@ -191,7 +195,7 @@ class Library:
     def narrow(self, integer: Expression, wide: DType, narrow: DType) -> Expression:
         """An integer of a signed type as the nearest one of a narrower type."""
         least, greatest = (self.constant(n, wide) for n in (narrow.minimum, narrow.maximum))
-        return self.cast(self.maximum(self.minimum(integer, greatest), least), narrow)
+        return self.cast(self.clamped(integer, least, greatest), narrow)
 
     def product(self, a: Expression, b: Expression) -> Expression:
         """The product of two float32 values, rounded to float32 before it is added to anything.

@@ -34,7 +34,7 @@ class Quantize(OneOperand):
         def element(row: Expression, column: Expression) -> Expression:
             real = x[row, column] * factor[0]
             real = library.choose(real.equal(real), real, library.constant(0, DType.F32))
-            steps = library.nearest(library.maximum(library.minimum(real, high), low))
+            steps = library.nearest(library.clamped(real, low, high))
             value = library.cast(steps + integers[2], self.stored.dtype)
             if not pads:
                 return value

@@ -112,7 +112,7 @@ class Product(Elementwise):
         zero_a, zero_b, least, greatest, offset = (integers[i] for i in range(5))
         real = library.cast((a - zero_a) * (b - zero_b), DType.F32) * scale[0]
         low, high = library.cast(least, DType.F32), library.cast(greatest, DType.F32)
-        return library.nearest(library.maximum(library.minimum(real, high), low)) + offset
+        return library.nearest(library.clamped(real, low, high)) + offset
 
 
 @dataclass(frozen=True)

@@ -102,7 +102,7 @@ class MatrixProduct(TwoOperands):
             steps = scaled(library, wide, factor)
         else:
             steps = (wide * factor[0] + factor[1]) >> factor[2]
-        limited = library.maximum(library.minimum(steps, numbers[3]), numbers[2])
+        limited = library.clamped(steps, numbers[2], numbers[3])
         return library.cast(limited + numbers[4], self.stored.dtype)
 
 

@@ -39,7 +39,7 @@ class Mean(OneOperand):
         def element(image: Expression, channel: Expression) -> Expression:
             scaled = library.product(library.cast(totals[image, channel], DType.F32), scale[0])
             real = scaled + scale[1]
-            clamped = library.maximum(library.minimum(real, greatest), least)
+            clamped = library.clamped(real, least, greatest)
             return library.cast(library.nearest(clamped) + self.stored.offset, self.stored.dtype)
 
         result = library.compute(self.stored.shape, element, "result")

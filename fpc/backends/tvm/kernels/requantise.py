@@ -172,13 +172,13 @@ class Epilogue:
         """The stored result for rounded numbers; they are clamped last, as limits are integers."""
         limits = [self.limits[i] for i in range(3)]
         if self.residual is not None:
-            clamped = library.maximum(library.minimum(steps, limits[2]), limits[1])
+            clamped = library.clamped(steps, limits[1], limits[2])
             steps, limits = self.residual.added(library, clamped, *place), self.residual.limits
         narrow = library.narrow(steps, DType.I32, DType.I16)
         zero_point, low, high = (library.cast(limit, DType.I16) for limit in limits)
         if self.saturates:
             return library.narrow(narrow + zero_point, DType.I16, self.stored.dtype)
-        clamped = library.maximum(library.minimum(narrow, high), low)
+        clamped = library.clamped(narrow, low, high)
         return library.cast(clamped + zero_point, self.stored.dtype)
 
     def _clamped(self, library: Library, real: Expression, *place: Expression) -> Expression:
@@ -188,13 +188,13 @@ class Epilogue:
             return library.saturated(library.nearest(least), self.stored.dtype)
         low, high = (library.cast(self.limits[i], DType.F32) for i in (1, 2))
         if self.residual is not None:
-            steps = library.nearest(library.maximum(library.minimum(real, high), low))
+            steps = library.nearest(library.clamped(real, low, high))
             return self._clamped_sum(library, self.residual, steps, *place)
         if self.saturates:
             # The clamp also keeps LLVM from fusing the product into the addition that rounds.
             steps = library.nearest(library.maximum(real, low)) + self.limits[0]
             return library.saturated(steps, self.stored.dtype)
-        clamped = library.maximum(library.minimum(real, high), low)
+        clamped = library.clamped(real, low, high)
         return library.cast(library.nearest(clamped) + self.limits[0], self.stored.dtype)
 
     def _clamped_sum(

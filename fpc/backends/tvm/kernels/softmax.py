@@ -50,7 +50,7 @@ class Softmax(OneOperand):
 
         def share(row: Expression, column: Expression) -> Expression:
             unit = library.constant(1.0, DType.F32) / (total[row] * scale[0])
-            steps = library.maximum(library.minimum(exponential(row, column) * unit, high), low)
+            steps = library.clamped(exponential(row, column) * unit, low, high)
             value = library.cast(library.nearest(steps) + integers[2], self.stored.dtype)
             inside = column < self.operand.width
             return library.where(inside, value, library.constant(0, self.stored.dtype))

@@ -86,7 +86,7 @@ class WideProduct(Elementwise):
 
 def limited(library: Library, value: Expression, limits: Tensor) -> Expression:
     """The nearest value that is within the least and the greatest of `limits`."""
-    return library.maximum(library.minimum(value, limits[1]), limits[0])
+    return library.clamped(value, limits[0], limits[1])
 
 
 @dataclass(frozen=True)

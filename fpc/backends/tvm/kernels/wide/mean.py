@@ -44,7 +44,7 @@ class WideMean(OneOperand):
             value = scaled(library, totals[image, channel], factor)
             dtype = self.stored.dtype
             low, high = (library.constant(n, sums) for n in (dtype.minimum, dtype.maximum))
-            return library.cast(library.maximum(library.minimum(value, high), low), dtype)
+            return library.cast(library.clamped(value, low, high), dtype)
 
         result = library.compute(self.stored.shape, element, "result")
         schedule = library.schedule([x, factor, result])

@@ -96,12 +96,12 @@ class Finish:
         match self.scaling:
             case Scaling.NONE:
                 [bias] = self.numbers
-                return _clamped(library, total + bias[channel], low, high)
+                return library.clamped(total + bias[channel], low, high)
             case Scaling.FIXED_POINT:
                 multiplier, shift = self.numbers
                 product = total * library.cast(multiplier[channel], DType.I64)
                 scaled = (product + shift[0, channel]) >> shift[1, channel]
-                return _clamped(library, scaled, low, high)
+                return library.clamped(scaled, low, high)
             case Scaling.FIXED_POINT_IN_HALVES:
                 multiplier, numbers = self.numbers
                 # LLVM takes products of halves for dot products where one half is known to be 0.
@@ -110,15 +110,11 @@ class Finish:
                 carry = (lower * factor + numbers[0, channel]) >> 16
                 upper = ((total + (1 << 15)) >> 16) * factor
                 scaled = (upper + carry + numbers[1, channel]) >> numbers[2, channel]
-                return _clamped(library, scaled, low, high)
+                return library.clamped(scaled, low, high)
             case Scaling.REAL:
                 bias, factor = self.numbers
                 real = library.float64(total + bias[channel])
                 real = real * library.float64_of_bits(factor[channel])
                 bounds = (library.float64(bound) for bound in (low, high))
                 # The clamp also keeps LLVM from fusing the product into the subtraction.
-                return library.rounded_away(_clamped(library, real, *bounds))
-
-
-def _clamped(library: Library, value: Expression, low: Expression, high: Expression) -> Expression:
-    return library.maximum(library.minimum(value, high), low)
+                return library.rounded_away(library.clamped(real, *bounds))
