@@ -20,6 +20,7 @@ from fpc.backends.tvm.build import build
 from fpc.backends.tvm.build_program import LIBRARY
 from fpc.backends.tvm.isa.description import Isa
 from fpc.backends.tvm.isa.table import runs_here
+from fpc.backends.tvm.kernels.convolution import Convolution
 from fpc.backends.tvm.library import Library
 from fpc.backends.tvm.memory import packed
 from fpc.backends.tvm.planner import plan
@@ -99,6 +100,13 @@ def is_planned(graph: Graph, isa: Isa) -> bool:
     except UnsupportedOpError:
         return False
     return True
+
+
+def convolution_of(graph: Graph, isa: Isa) -> Convolution:
+    """The only convolution of bytes in a graph's program."""
+    kernels = plan(graph, isa).program.kernels
+    [found] = (kernel for kernel in kernels if isinstance(kernel, Convolution))
+    return found
 
 
 def execute(planned: Plan, inputs: Sequence[Array], isa: Isa) -> Sequence[Array]:

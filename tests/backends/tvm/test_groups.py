@@ -9,7 +9,6 @@ from fpc.backends.tvm.isa.description import Isa
 from fpc.backends.tvm.isa.neon_dot import NEON_DOT
 from fpc.backends.tvm.isa.neon_mlal import NEON_MLAL
 from fpc.backends.tvm.isa.x86_avx512_vnni import X86_AVX512_VNNI
-from fpc.backends.tvm.kernels.convolution import Convolution
 from fpc.backends.tvm.kernels.wide.convolution import WideConvolution
 from fpc.backends.tvm.planner import plan
 from fpc.interp.executor import run
@@ -21,7 +20,7 @@ from fpc.ir.types import TensorType
 from tests.backends.tflite.graphs import random_inputs, weights
 from tests.backends.tvm.draws import NHWC, extreme_inputs
 from tests.backends.tvm.families import every_isa, grouped, grouped_graphs
-from tests.backends.tvm.programs import assert_kernels_agree, execute, merged
+from tests.backends.tvm.programs import assert_kernels_agree, convolution_of, execute, merged
 from tests.numeric.integer_cases import Draw
 
 
@@ -88,17 +87,11 @@ def _grouped_floats(groups: int, depth: int, width: int, kernel: int) -> Graph:
     ids=lambda value: getattr(value, "name", str(value)),
 )
 def test_only_channels_of_a_vectors_groups_are_multiplied(isa, shape, terms):
-    [kernel] = _convolutions(grouped(Draw(0), *shape), isa)
+    kernel = convolution_of(grouped(Draw(0), *shape), isa)
     assert kernel.depth(isa) == terms
 
 
 def test_groups_that_save_nothing_are_one():
     """Eight groups of two: a vector of 16 units has units of all."""
-    [kernel] = _convolutions(grouped(Draw(0), 8, 2, 2, 1), X86_AVX512_VNNI)
+    kernel = convolution_of(grouped(Draw(0), 8, 2, 2, 1), X86_AVX512_VNNI)
     assert kernel.group_count == 1
-
-
-def _convolutions(graph: Graph, isa) -> list[Convolution]:
-    return [
-        kernel for kernel in plan(graph, isa).program.kernels if isinstance(kernel, Convolution)
-    ]

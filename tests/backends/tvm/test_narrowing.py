@@ -10,7 +10,6 @@ import pytest
 from fpc.backends.tvm.assembler import Plan
 from fpc.backends.tvm.isa.description import Isa, SumEnd
 from fpc.backends.tvm.isa.table import ISAS, runs_here
-from fpc.backends.tvm.kernels.convolution import Convolution
 from fpc.backends.tvm.kernels.depthwise import DepthwiseTile
 from fpc.backends.tvm.kernels.filters import ConvolutionTile
 from fpc.backends.tvm.planner import plan
@@ -20,7 +19,7 @@ from fpc.ir import ops
 from fpc.ir.graph import Graph
 from fpc.ir.op import Activation, Layout
 from tests.backends.tvm.draws import extreme_inputs
-from tests.backends.tvm.programs import execute, merged
+from tests.backends.tvm.programs import convolution_of, execute, merged
 from tests.numeric.integer_cases import Draw, one_op
 
 every_isa = pytest.mark.parametrize(
@@ -76,16 +75,10 @@ def assert_tiles_agree(isa: Isa, graphs: list[Graph], tiles: list[object]) -> No
             np.testing.assert_array_equal(got.reshape(want.shape), want)
 
 
-def kernel_of(graph: Graph, isa: Isa) -> Convolution:
-    """The only convolution of a program."""
-    [kernel] = [k for k in plan(graph, isa).program.kernels if isinstance(k, Convolution)]
-    return kernel
-
-
 def tiles_that_narrow(graph: Graph, isa: Isa, end: SumEnd) -> list[object]:
     """A tile for each of the instructions that end so, one with five of them, one with none."""
     tiles = [ConvolutionTile(*shape) for shape in ((4, 1), (2, 2), (1, 4), (2, 1), (1, 2))]
-    kernel = kernel_of(graph, isa)
+    kernel = convolution_of(graph, isa)
     fitting = [replace(kernel, tile=tile).narrowing(isa) for tile in tiles]
     assert [(each.end, each.positions, each.channels // isa.lanes) for each in fitting if each] == [
         (end, tile.positions, tile.vectors) for tile in tiles
@@ -115,7 +108,7 @@ def test_every_narrowing_of_a_sum_with_a_residual(isa):
 def test_sums_without_room_for_a_zero_point_take_none(isa):
     """The result's scale is a hundred times those of what is added."""
     graph = with_residual(Draw(1), convolution(3, 1, 1), 127, gain=100.0)
-    kernel = kernel_of(graph, isa)
+    kernel = convolution_of(graph, isa)
     assert kernel.residual is not None
     assert not kernel.saturates
     inputs = extreme_inputs(graph)
@@ -128,7 +121,7 @@ def test_sums_without_room_for_a_zero_point_take_none(isa):
 
 @every_isa
 def test_sums_that_may_reach_the_limit_of_float32_are_not_rectified(isa):
-    kernels = [kernel_of(convolution(-128, taps, 1), isa) for taps in (1, 3)]
+    kernels = [convolution_of(convolution(-128, taps, 1), isa) for taps in (1, 3)]
     assert [(kernel.saturates, kernel.rectifies) for kernel in kernels] == [
         (True, True),
         (True, False),
@@ -145,11 +138,7 @@ def test_convolutions_of_several_lines_and_depthwise_ones(isa):
 
 @every_isa
 def test_a_sum_that_may_overflow_takes_none(isa):
-    kernels = [
-        kernel
-        for graph in (convolution(3, 1, 1), convolution(3, 1, 1, gain=1e-6))
-        for kernel in plan(graph, isa).program.kernels
-        if isinstance(kernel, Convolution)
-    ]
+    graphs = convolution(3, 1, 1), convolution(3, 1, 1, gain=1e-6)
+    kernels = [convolution_of(graph, isa) for graph in graphs]
     tiled = [replace(kernel, tile=ConvolutionTile(4, 4)) for kernel in kernels]
     assert [kernel.narrowing(isa) is not None for kernel in tiled] == [True, False]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from fpc.backends.tvm.isa.x86_avx512_vnni import X86_AVX512_VNNI
 from fpc.backends.tvm.kernels.convolution import Convolution
-from fpc.backends.tvm.planner import plan
 from fpc.backends.tvm.planning.tiles import convolution_tile
 from fpc.ir import ops
 from fpc.ir.op import Layout
+from tests.backends.tvm.programs import convolution_of
 from tests.numeric.integer_cases import Draw, one_op
 
 
@@ -17,9 +17,7 @@ def pointwise(extent: int, channels: int, units: int) -> Convolution:
     x = draw.type((1, extent, extent, channels))
     weights, bias, scale = draw.weights((units, 1, 1, channels), x)
     graph = one_op(ops.Conv2d(layout=Layout.NHWC), [x, weights, bias], draw.quant(scale))
-    kernels = plan(graph, X86_AVX512_VNNI).program.kernels
-    [found] = (kernel for kernel in kernels if isinstance(kernel, Convolution))
-    return found
+    return convolution_of(graph, X86_AVX512_VNNI)
 
 
 def test_positions_share_the_weights_that_they_load():
