@@ -266,8 +266,8 @@ class Library:
         return self.s_tir.SBlockRealize(body.iter_values, body.predicate, block)
 
     def may_be_shared(self, statement: Any) -> bool:
-        """Whether a statement is a loop of turns, and nothing in it adds those up."""
-        if not isinstance(statement, self.tirx.For):
+        """Whether a statement is a loop of turns, not shared yet, that adds nothing up."""
+        if not isinstance(statement, self.tirx.For) or _SHARED in statement.annotations:
             return False
         is_serial = statement.kind == self.tirx.ForKind.SERIAL
         return is_serial and not self._sums_over(statement.body, statement.loop_var)

@@ -113,7 +113,7 @@ class Filters(WindowSums):
         cut = window.lines if window.lines > 1 else self.tiles_across
         if self.has_more_weights(isa):
             return 1
-        if window.lines > 1 and not self.reads_in_place(isa):
+        if self._copies_lines(isa):
             return window.batch * turns_of(window.count[0])
         fewest = 2 if cut % 2 == 0 else _FEWEST_ODD_BANDS
         return next((n for n in range(fewest, cut + 1) if cut % n == 0), 1)
@@ -130,7 +130,10 @@ class Filters(WindowSums):
 
     def copies_bands(self, isa: Isa) -> bool:
         """Whether the padded copy is made band by band, each with the lines that it shares."""
-        return self.window.lines > 1 and self.bands(isa) > 1 and not self.reads_in_place(isa)
+        return self._copies_lines(isa) and self.bands(isa) > 1
+
+    def _copies_lines(self, isa: Isa) -> bool:
+        return self.window.lines > 1 and not self.reads_in_place(isa)
 
     def source(
         self, library: Library, isa: Isa, x: Tensor, like: Buffer, fill: Expression
@@ -145,10 +148,7 @@ class Filters(WindowSums):
             lines = window.padded_lines(library, self.operand, x, like, fill, *reach)
             return lambda image, row, column, term: lines[image, row, column * channels + term]
         if self.reads_in_place(isa):
-            height, across = window.extent
-            return lambda image, row, column, channel: x[
-                (image * height + row) * across + column, channel
-            ]
+            return window.reading(library, self.operand, x, like, fill, window.reach)
         like = replace(like, columns=self.groups(isa).row)
         return window.padded(library, self.operand, x, like, fill)
 

@@ -39,10 +39,9 @@ def make_turns(library: Library, schedule: Schedule) -> None:
 
     They are turns of its own outermost loops, which belong to no sum, as few of them as will do.
     """
-    seen: list[object] = []
     for block in schedule.get_child_blocks(schedule.get_sblock("root")):
         loops = schedule.get_loops(block)
-        if not loops or any(schedule.get(loops[0]).same_as(other) for other in seen):
+        if not loops:
             continue
         nest = schedule.get(loops[0])
         if not library.may_be_shared(nest) or library.steps(nest) < FORK_CYCLES * _NEST_STEPS:
@@ -54,7 +53,6 @@ def make_turns(library: Library, schedule: Schedule) -> None:
         if turns < extent:
             loop, _ = schedule.split(loop, [turns, None])
         library.share(schedule, loop)
-        seen.append(schedule.get(loop))
 
 
 def _outermost(library: Library, schedule: Schedule, loops: list[Loop]) -> list[Loop]:
